@@ -1,0 +1,50 @@
+"""The background plate: what shows where the moving thing has gone away.
+
+Push-pull interpolation (Gortler et al., The Lumigraph, SIGGRAPH 1996 §3.4): still pixels are averaged into ever
+coarser images with their weights, and moving pixels take their colour from the finest level that knows one.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# A pixel is background when it moves less than this share of the strongest motion within its reach …
+STILL, MOVING = 0.1, 0.35
+# … and a moving pixel still counts a little: where nothing is still the plate is the photo, blurred by 8 cells.
+MOVING_WEIGHT = 0.02
+OUTLINE = 2  # cells around the moving thing that its antialiased outline has coloured
+
+
+def background_plate(image: np.ndarray, motion: np.ndarray, reach: float) -> np.ndarray:
+    """image float32 [h, w, C] (alpha premultiplied) with the moving pixels filled from the still ones.
+
+    motion: float32 [h, w], motion magnitude; reach: how far, in pixels, the motion can uncover background.
+    """
+    return _push_pull(image, background_weight(motion, reach))
+
+
+def background_weight(motion: np.ndarray, reach: float) -> np.ndarray:
+    """How sure a pixel is to be background, float32 [h, w]: 1 for still pixels, MOVING_WEIGHT for moving ones."""
+    size = 2 * int(np.ceil(reach)) + 2 * OUTLINE + 1
+    strongest = cv2.dilate(motion, np.ones((size, size), np.uint8))
+    share = motion / np.maximum(strongest, 1e-9)
+    moving = np.clip((share - STILL) / (MOVING - STILL), 0, 1)
+    moving = cv2.dilate(moving, np.ones((2 * OUTLINE + 1,) * 2, np.uint8))
+    return 1 - (1 - MOVING_WEIGHT) * moving
+
+
+def _push_pull(image: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    h, w = weight.shape
+    if min(h, w) <= 2:
+        mean = (image * weight[..., None]).sum((0, 1)) / weight.sum()
+        coarse = np.broadcast_to(mean.astype(np.float32), image.shape)
+    else:
+        blurred_weight = cv2.pyrDown(weight)
+        blurred = cv2.pyrDown(image * weight[..., None]).reshape(*blurred_weight.shape, -1)
+        blurred /= np.maximum(blurred_weight, 1e-9)[..., None]
+        # Four fine pixels meet in a coarse one: their weights add up.
+        coarse = _push_pull(blurred, np.minimum(4 * blurred_weight, 1))
+        coarse = cv2.pyrUp(coarse, dstsize=(w, h)).reshape(h, w, -1)
+    sure = weight[..., None]
+    return image * sure + coarse * (1 - sure)

@@ -1,0 +1,1 @@
+"""What touches Blender's data: planes, materials, F-curves, sequences, the preview, jobs, versions (`compat`)."""

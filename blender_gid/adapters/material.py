@@ -1,0 +1,79 @@
+"""The plane's material: the photo or the baked sequence, shining by itself, with the photo's alpha."""
+
+from __future__ import annotations
+
+import bpy
+
+from . import compat
+
+PHOTO, BAKED, _EMISSION, _ALPHA = "GID Photo", "GID Baked", "GID Emission", "GID Alpha"
+# Bits a pixel of images with alpha: 8, 16 and 32 bits a channel.
+_DEPTHS_WITH_ALPHA = (32, 64, 128)
+
+
+def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Material:
+    """A material that shows the image by the UV map `uv`, as bright as it is."""
+    result = bpy.data.materials.new(name)
+    result.use_nodes = True
+    nodes, links = result.node_tree.nodes, result.node_tree.links
+    nodes.clear()
+    output = _node(nodes, "ShaderNodeOutputMaterial", "GID Output", 600, 0)
+    emission = _node(nodes, "ShaderNodeEmission", _EMISSION, 200, -60)
+    shader = emission
+    if image.depth in _DEPTHS_WITH_ALPHA:
+        shader = _node(nodes, "ShaderNodeMixShader", _ALPHA, 400, 0)
+        clear = _node(nodes, "ShaderNodeBsdfTransparent", "GID Clear", 200, 60)
+        links.new(clear.outputs[0], shader.inputs[1])
+        links.new(emission.outputs[0], shader.inputs[2])
+        compat.blend_transparency(result)
+    links.new(shader.outputs[0], output.inputs["Surface"])
+    _image_node(result, PHOTO, image, uv, 160)
+    show(result, PHOTO)
+    return result
+
+
+def image_node(result: bpy.types.Material, name: str) -> bpy.types.Node | None:
+    """The material's image node PHOTO or BAKED, or None where it has none."""
+    tree = result.node_tree if result else None
+    return tree.nodes.get(name) if tree else None
+
+
+def set_baked(result: bpy.types.Material, image: bpy.types.Image, uv: str) -> bpy.types.Node:
+    """The material's node of the baked sequence, holding `image`."""
+    node = image_node(result, BAKED) or _image_node(result, BAKED, image, uv, -160)
+    node.image = image
+    return node
+
+
+def show(result: bpy.types.Material, name: str) -> bool:
+    """Let the material show its node PHOTO or BAKED (Workbench: the active one); False where it lacks it."""
+    node = image_node(result, name)
+    emission = image_node(result, _EMISSION)
+    if node is None or emission is None:
+        return False
+    links = result.node_tree.links
+    links.new(node.outputs["Color"], emission.inputs["Color"])
+    if alpha := image_node(result, _ALPHA):
+        links.new(node.outputs["Alpha"], alpha.inputs[0])
+    for other in result.node_tree.nodes:
+        other.select = other == node
+    result.node_tree.nodes.active = node
+    return True
+
+
+def _image_node(result, name: str, image: bpy.types.Image, uv: str, y: float) -> bpy.types.Node:
+    nodes = result.node_tree.nodes
+    node = _node(nodes, "ShaderNodeTexImage", name, -150, y)
+    node.image = image
+    node.extension = "EXTEND"
+    place = _node(nodes, "ShaderNodeUVMap", f"{name} UV", -350, y)
+    place.uv_map = uv
+    result.node_tree.links.new(place.outputs["UV"], node.inputs["Vector"])
+    return node
+
+
+def _node(nodes, kind: str, name: str, x: float, y: float) -> bpy.types.Node:
+    node = nodes.new(kind)
+    node.name = node.label = name
+    node.location = x, y
+    return node

@@ -1,0 +1,1 @@
+"""What needs no Blender: the engine's process, job states, paths, controls → score, samples of the preview."""

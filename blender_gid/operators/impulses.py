@@ -1,0 +1,74 @@
+"""Touches of the photo: add and remove."""
+
+import bpy
+from bpy.props import FloatProperty, FloatVectorProperty, IntProperty
+
+from ..adapters import preview
+from .base import UNDOABLE, PhotoPoll, photo_of
+
+
+class GID_OT_add_impulse(PhotoPoll, bpy.types.Operator):
+    """Add a touch at the current frame: something pushes a place of the photo and lets go"""
+
+    bl_idname = "gid.add_impulse"
+    bl_label = "Add Touch"
+    bl_options = UNDOABLE
+
+    location: FloatVectorProperty(
+        name="Place",
+        description="0 to 1 from left to right and from bottom to top of the photo",
+        size=2,
+        default=(0.5, 0.5),
+        min=0,
+        max=1,
+    )
+    direction: FloatProperty(name="Direction", description="0° is right, 90° is up", subtype="ANGLE")
+    strength: FloatProperty(
+        name="Strength", description="In widths of the photo", default=0.02, min=0, max=1, precision=3
+    )
+    radius: FloatProperty(
+        name="Radius", description="In widths of the photo", default=0.08, min=0.001, max=2, precision=3
+    )
+
+    def execute(self, context):
+        gid = photo_of(context).gid
+        impulse = gid.impulses.add()
+        impulse.frame = context.scene.frame_current
+        for name in ("location", "direction", "strength", "radius"):
+            setattr(impulse, name, getattr(self, name))
+        gid.impulse_index = len(gid.impulses) - 1
+        preview.refresh(photo_of(context), context.scene)
+        return {"FINISHED"}
+
+
+class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
+    """Remove the selected touch"""
+
+    bl_idname = "gid.remove_impulse"
+    bl_label = "Remove Touch"
+    bl_options = UNDOABLE
+
+    index: IntProperty(name="Touch", description="-1 is the selected one", default=-1, min=-1)
+
+    @classmethod
+    def poll(cls, context):
+        if not PhotoPoll.poll.__func__(cls, context):
+            return False
+        if not photo_of(context).gid.impulses:
+            cls.poll_message_set("There is no touch")
+            return False
+        return True
+
+    def execute(self, context):
+        gid = photo_of(context).gid
+        index = gid.impulse_index if self.index < 0 else self.index
+        if not 0 <= index < len(gid.impulses):
+            self.report({"ERROR"}, f"There is no touch number {index + 1}.")
+            return {"CANCELLED"}
+        gid.impulses.remove(index)
+        gid.impulse_index = min(index, len(gid.impulses) - 1)
+        preview.refresh(photo_of(context), context.scene)
+        return {"FINISHED"}
+
+
+CLASSES = (GID_OT_add_impulse, GID_OT_remove_impulse)

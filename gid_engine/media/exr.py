@@ -83,15 +83,16 @@ def write_displacement_exr(
     write_channels(path, channels)
 
 
-def write_stmap(path: str | os.PathLike, backward: np.ndarray) -> None:
+def write_stmap(path: str | os.PathLike, source: np.ndarray) -> None:
     """Write an ST-map (float32 RGB EXR): R, G = the (u, v) of the photo seen at each pixel, v up, B = 0.
 
-    backward: [H, W, 2] in pixels, (x right, y down), as in write_displacement_exr: pixel centre x shows the photo
-    at x − backward(x). Pixel centres lie at (j + ½)/W, so that stillness is the identity map of Nuke and Blender.
+    source: [H, W, 2], the place in the photo that each pixel of the frame shows, (x right, y down) in pixels, the
+    centre of the top left one at (0, 0). Pixel centres lie at (j + ½)/W, so that stillness is the identity map of
+    Nuke's STMap and Blender's Map UV.
     """
-    height, width = backward.shape[:2]
-    u = (np.arange(width) + 0.5 - backward[..., 0]) / width
-    v = 1 - (np.arange(height)[:, None] + 0.5 - backward[..., 1]) / height
+    height, width = source.shape[:2]
+    u = (source[..., 0].astype(np.float64) + 0.5) / width
+    v = 1 - (source[..., 1].astype(np.float64) + 0.5) / height
     write_channels(path, {"R": u, "G": v, "B": np.zeros((height, width))})
 
 
@@ -106,8 +107,9 @@ def write_channels(path: str | os.PathLike, channels: dict[str, np.ndarray], hea
         try:
             OpenEXR.File(header, planes).write(str(part))
         except RuntimeError as error:
-            full = "No space left" in str(error)  # OpenEXR passes on no number
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
+            reasons = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EACCES)  # OpenEXR passes on the text alone
+            number = next((n for n in reasons if os.strerror(n) in str(error)), errno.EIO)
+            raise OSError(number, str(error)) from error
 
 
 def _vector(name: str, displacement: np.ndarray) -> dict[str, np.ndarray]:
@@ -117,7 +119,10 @@ def _vector(name: str, displacement: np.ndarray) -> dict[str, np.ndarray]:
 
 def _open(path: Path, **options) -> OpenEXR.File:
     try:
-        return OpenEXR.File(str(path), separate_channels=True, **options)
+        file = OpenEXR.File(str(path), separate_channels=True, **options)
+        if not file.parts:  # how OpenEXR shows pixels that could not be decoded
+            raise _damaged(path)
+        return file
     except (RuntimeError, ValueError, TypeError, OSError, MemoryError) as error:
         raise _damaged(path) from error
 

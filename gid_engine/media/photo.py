@@ -23,7 +23,7 @@ MAX_SIDE = 16384
 MAX_PIXELS = 134_217_728  # 16384 × 8192
 MIN_SIDE = 16
 _MAX_BYTES = 4 << 30
-_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP")  # MPO: JPEGs of phones with a second picture inside
+_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 _ORIENTATION = 0x0112
 _SAVE_AS = "Save it as PNG, JPEG, TIFF, WebP, BMP or EXR."
 

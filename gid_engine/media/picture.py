@@ -54,8 +54,8 @@ def save_image(
 
 def save_frame(path: str | os.PathLike, pixels: np.ndarray, photo: Photo) -> None:
     """Write a frame rendered from a photo, in the photo's bit depth, alpha and colour space as far as the format
-    has them; into a format of another kind it goes by way of sRGB (alpha over black in JPEG; an 8 or 16 bit photo's
-    own profile is not applied in EXR)."""
+    has them; into a format of another kind it goes by way of sRGB (alpha over black in JPEG; a profile is
+    not applied in EXR)."""
     suffix = Path(path).suffix.lower()
     linear = pixels.dtype == np.float32
     if suffix == ".exr":

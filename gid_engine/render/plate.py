@@ -9,10 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-# A pixel is background when it moves less than this share of the strongest motion within its reach …
-STILL, MOVING = 0.1, 0.35
-# … and a moving pixel still counts a little: where nothing is still the plate is the photo, blurred by 8 cells.
-MOVING_WEIGHT = 0.02
+# A pixel's weight falls by e with every such share of the strongest motion within reach …
+STILLNESS = 0.08
+# … and the stillest pixels within reach have the weight 1: where all moves, the plate is the least moving there.
 OUTLINE = 2  # cells around the moving thing that its antialiased outline has coloured
 
 
@@ -25,13 +24,11 @@ def background_plate(image: np.ndarray, motion: np.ndarray, reach: float) -> np.
 
 
 def background_weight(motion: np.ndarray, reach: float) -> np.ndarray:
-    """How sure a pixel is to be background, float32 [h, w]: 1 for still pixels, MOVING_WEIGHT for moving ones."""
-    size = 2 * int(np.ceil(reach)) + 2 * OUTLINE + 1
-    strongest = cv2.dilate(motion, np.ones((size, size), np.uint8))
-    share = motion / np.maximum(strongest, 1e-9)
-    moving = np.clip((share - STILL) / (MOVING - STILL), 0, 1)
-    moving = cv2.dilate(moving, np.ones((2 * OUTLINE + 1,) * 2, np.uint8))
-    return 1 - (1 - MOVING_WEIGHT) * moving
+    """How much a pixel is background for the places within reach of it, float32 [h, w], 0…1."""
+    window = np.ones((2 * int(np.ceil(reach)) + 2 * OUTLINE + 1,) * 2, np.uint8)
+    share = motion / np.maximum(cv2.dilate(motion, window), 1e-9)
+    share = cv2.dilate(share, np.ones((2 * OUTLINE + 1,) * 2, np.uint8))
+    return np.exp((cv2.erode(share, window) - share) / STILLNESS)
 
 
 def _push_pull(image: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ import torch
 
 from ..errors import GidError
 from ..motion import Modes
-from .guide import look_up_positions
-from .plate import background_plate
+from .guide import look_up_positions, outlines
+from .plate import OUTLINE, background_plate
 from .sample import premultiplied, sample_photo, straight
 from .splat import FIXED_POINT, accumulate
 
@@ -28,7 +28,11 @@ SPLAT_SIDE = 1024  # longest side of the splat grid
 METRIC = 20.0  # exponent of the softmax weight of the strongest motion (GID §5: Z = time-mean ‖F‖)
 BORDER = 16 / 512  # share of the width along which the motion fades to zero at the frame
 STILL_PX = 1e-3  # pixels that move less keep the photo's bits
-HOLE, SOLID = 0.1, 0.6  # coverage below which only the plate shows, above which only the photo
+STILL_RMS_PX = 1e-4  # pixels whose whole motion is less are not splatted
+IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample belongs to the thing that moves
+HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
+# Where motion tears: samples stretched this much begin to leave the splat, and have left it.
+TEARING, TORN = 1.4, 1.9
 BAND_PIXELS = 1 << 20  # a frame is sampled in bands of rows of about so many pixels
 
 
@@ -105,7 +109,7 @@ class Renderer:
         small = _shrink(self.photo, self.grid)
         rms = self._splat_setup.rms * self.grid[1]
         # Twice the RMS is near the largest displacement of a loop; more than that uncovers rarely.
-        return background_plate(small, rms, reach=min(2.5 * float(rms.max()), 0.05 * max(self.grid)) + 2)
+        return background_plate(small, rms, reach=min(4 * float(rms.max()), 0.08 * max(self.grid)) + 2)
 
     def _backward_flow(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(backward flow [gh, gw, 2] in photo widths, share of the plate [gh, gw] 0…1) on the splat grid."""
@@ -138,7 +142,9 @@ class _SplatSetup:
         self.grid, self.device = grid, device
         self.aspect = photo.shape[1] / photo.shape[0]
         rms = modes.rms()
-        positions = look_up_positions(_perceptual(_shrink(photo, grid), photo.dtype), cv2.resize(rms, grid[::-1]))
+        guide = _perceptual(_shrink(photo, grid), photo.dtype)
+        positions = look_up_positions(guide, cv2.resize(rms, grid[::-1]))
+        self.outlines = tuple(torch.from_numpy(outline).to(device) for outline in outlines(guide))
         # From pixels of the splat grid to cells of the modes, pixel centres on both.
         cells = np.float32([rms.shape[1] / grid[1], rms.shape[0] / grid[0]])
         self.positions = (positions + 0.5) * cells - 0.5
@@ -146,7 +152,10 @@ class _SplatSetup:
         self.rms = _look_up(rms, self.positions) * self.taper
         strongest = max(float(self.rms.max()), 1e-12)
         weight = np.exp(METRIC * (self.rms / strongest - 1)).astype(np.float32)
-        moving = self.rms > 0
+        around = np.ones((2 * OUTLINE + 1,) * 2, np.uint8)
+        moving = cv2.dilate(self.rms, around) * photo.shape[1] > STILL_RMS_PX
+        in_front = self.rms >= IN_FRONT * cv2.dilate(self.rms, around)
+        self.in_front = torch.from_numpy(in_front).to(device)
         self.moving = torch.from_numpy(np.flatnonzero(moving)).to(device)
         self.weight = torch.from_numpy(weight[moving]).to(device)
         columns, rows = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in grid[::-1]))
@@ -163,23 +172,48 @@ class _SplatSetup:
     def backward_flow(self, coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See Renderer._backward_flow."""
         h, w = self.grid
-        flow = torch.from_numpy(self.displacement(coarse)).to(self.device).reshape(-1, 2)[self.moving]
         # Nothing moves farther than across the photo; the range also fits the fixed-point numbers.
-        flow = flow.clamp(-1, 1)
+        flow = torch.from_numpy(self.displacement(coarse)).to(self.device).clamp(-1, 1)
+        pixels = flow * flow.new_tensor([w, h * self.aspect])
+        whole = _wholeness(pixels, self.in_front, self.outlines).reshape(-1)[self.moving]
+        flow, pixels = (field.reshape(-1, 2)[self.moving] for field in (flow, pixels))
         largest = float(flow.abs().max()) if len(flow) else 0.0
         if largest == 0:
             return np.zeros((h, w, 2), np.float32), np.zeros((h, w), np.float32)
-        position = self.home + flow * flow.new_tensor([w, h * self.aspect])
         zeros = torch.zeros_like(self.still_weight)
         totals = [zeros, zeros.clone(), self.still_weight.clone(), self.still_coverage.clone()]
-        pull = -flow / largest * self.weight[:, None]
-        accumulate(totals, [pull[:, 0], pull[:, 1], self.weight, torch.ones_like(self.weight)], position, (h, w))
+        weight = self.weight * whole
+        pull = -flow / largest * weight[:, None]
+        accumulate(totals, [pull[:, 0], pull[:, 1], weight, whole], self.home + pixels, (h, w))
         flow_x, flow_y, weight, coverage = (total.double() for total in totals)
         backward = torch.stack([flow_x, flow_y], -1) / weight.clamp_min(1)[:, None] * largest
         backward = backward.clamp(-1, 1).float().reshape(h, w, 2).cpu().numpy()
         coverage = (coverage / FIXED_POINT).float().reshape(h, w).cpu().numpy()
-        share = np.clip((SOLID - coverage) / (SOLID - HOLE), 0, 1)
+        # Coverage by samples drawn apart is spotty; its mean over 5×5 pixels is not.
+        even = cv2.blur(coverage, (5, 5), borderType=cv2.BORDER_REPLICATE)
+        share = np.clip((SOLID - even) / (SOLID - HOLE), 0, 1)
         return _continued(backward, coverage), share
+
+
+def _wholeness(pixels: torch.Tensor, in_front: torch.Tensor, outlines: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """1 where the displacement [h, w, 2] (in its own pixels) stretches little, 0 where it tears: [h, w].
+
+    A blurred motion boundary that opens up is a ramp of samples drawn far apart. They belong to neither side,
+    and without them a clean hole for the plate is left. At the ramp's end in front (in_front: bool [h, w]) the
+    last whole sample stays; behind, OUTLINE samples more go, which the thing's antialiased outline has coloured
+    and which would be left standing as its ghost.
+    """
+    inner, outer = pixels.new_ones(pixels.shape[:2]), pixels.new_ones(pixels.shape[:2])
+    for axis in (0, 1):
+        unit = pixels.new_tensor([1.0, 0.0] if axis == 1 else [0.0, 1.0])
+        step = 1 + ((pixels.diff(dim=axis) + unit).norm(dim=-1) - 1) * outlines[axis]
+        ends = torch.ones_like(step.narrow(axis, 0, 1))
+        before, after = torch.cat([ends, step], axis), torch.cat([step, ends], axis)
+        inner = torch.maximum(inner, torch.minimum(before, after))
+        outer = torch.maximum(outer, torch.maximum(before, after))
+    outer = torch.nn.functional.max_pool2d(outer[None], 2 * OUTLINE + 1, 1, OUTLINE)[0]
+    stretch = torch.where(in_front, inner, outer)
+    return ((TORN - stretch) / (TORN - TEARING)).clamp(0, 1)
 
 
 def _continued(backward: np.ndarray, coverage: np.ndarray) -> np.ndarray:
@@ -250,8 +284,7 @@ def _perceptual(small: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 def _border_taper(grid: tuple[int, int]) -> np.ndarray:
     """0 on the outermost pixels, rising smoothly to 1 over BORDER of the width."""
-    h, w = grid
-    reach = max(2.0, BORDER * w)
+    reach = max(2.0, BORDER * grid[1])
     ramps = [np.clip(np.minimum(np.arange(n), n - 1 - np.arange(n)) / min(reach, n / 4), 0, 1) for n in grid]
     ramps = [(ramp * ramp * (3 - 2 * ramp)).astype(np.float32) for ramp in ramps]
     return np.minimum(ramps[0][:, None], ramps[1][None, :])

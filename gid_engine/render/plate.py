@@ -12,6 +12,8 @@ import numpy as np
 # A pixel's weight falls by e with every such share of the strongest motion within reach …
 STILLNESS = 0.08
 # … and the stillest pixels within reach have the weight 1: where all moves, the plate is the least moving there.
+# Where even the stillest moves this share of the strongest there is no background to be seen, or there is.
+UNKNOWN, KNOWN = 0.4, 0.2
 OUTLINE = 2  # cells around the moving thing that its antialiased outline has coloured
 
 
@@ -25,10 +27,24 @@ def background_plate(image: np.ndarray, motion: np.ndarray, reach: float) -> np.
 
 def background_weight(motion: np.ndarray, reach: float) -> np.ndarray:
     """How much a pixel is background for the places within reach of it, float32 [h, w], 0…1."""
-    window = np.ones((2 * int(np.ceil(reach)) + 2 * OUTLINE + 1,) * 2, np.uint8)
-    share = motion / np.maximum(cv2.dilate(motion, window), 1e-9)
-    share = cv2.dilate(share, np.ones((2 * OUTLINE + 1,) * 2, np.uint8))
-    return np.exp((cv2.erode(share, window) - share) / STILLNESS)
+    share = _share(motion, reach)
+    return np.exp((cv2.erode(share, _window(reach)) - share) / STILLNESS)
+
+
+def background_near(motion: np.ndarray, reach: float) -> np.ndarray:
+    """Is there anything within reach that a plate could be made of: float32 [h, w], 0…1."""
+    stillest = cv2.erode(_share(motion, reach), _window(reach))
+    return np.clip((UNKNOWN - stillest) / (UNKNOWN - KNOWN), 0, 1)
+
+
+def _share(motion: np.ndarray, reach: float) -> np.ndarray:
+    """Motion as a share of the strongest within reach, the outline's colours counted in."""
+    share = motion / np.maximum(cv2.dilate(motion, _window(reach)), 1e-9)
+    return cv2.dilate(share, np.ones((2 * OUTLINE + 1,) * 2, np.uint8))
+
+
+def _window(reach: float) -> np.ndarray:
+    return np.ones((2 * int(np.ceil(reach)) + 2 * OUTLINE + 1,) * 2, np.uint8)
 
 
 def _push_pull(image: np.ndarray, weight: np.ndarray) -> np.ndarray:

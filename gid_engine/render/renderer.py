@@ -16,8 +16,8 @@ import torch
 
 from ..errors import GidError
 from ..motion import Modes
-from .guide import look_up_positions, outlines
-from .plate import OUTLINE, background_plate
+from .guide import guide_motion
+from .plate import OUTLINE, background_near, background_plate
 from .sample import premultiplied, sample_photo, straight
 from .splat import FIXED_POINT, accumulate
 
@@ -33,6 +33,7 @@ IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample be
 HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
 # Where motion tears: samples stretched this much begin to leave the splat, and have left it.
 TEARING, TORN = 1.4, 1.9
+WITHIN = 0.3  # share of a stretch that counts as tearing where no object ends
 BAND_PIXELS = 1 << 20  # a frame is sampled in bands of rows of about so many pixels
 
 
@@ -106,10 +107,8 @@ class Renderer:
     @cached_property
     def _plate(self) -> np.ndarray:
         """float32 [gh, gw, C], alpha premultiplied."""
-        small = _shrink(self.photo, self.grid)
-        rms = self._splat_setup.rms * self.grid[1]
-        # Twice the RMS is near the largest displacement of a loop; more than that uncovers rarely.
-        return background_plate(small, rms, reach=min(4 * float(rms.max()), 0.08 * max(self.grid)) + 2)
+        rms = self._splat_setup.rms
+        return background_plate(_shrink(self.photo, self.grid), rms, _reach(rms, self.grid))
 
     def _backward_flow(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(backward flow [gh, gw, 2] in photo widths, share of the plate [gh, gw] 0…1) on the splat grid."""
@@ -142,15 +141,21 @@ class _SplatSetup:
         self.grid, self.device = grid, device
         self.aspect = photo.shape[1] / photo.shape[0]
         rms = modes.rms()
-        guide = _perceptual(_shrink(photo, grid), photo.dtype)
-        positions = look_up_positions(guide, cv2.resize(rms, grid[::-1]))
-        self.outlines = tuple(torch.from_numpy(outline).to(device) for outline in outlines(guide))
+        colour = _perceptual(_shrink(photo, grid), photo.dtype)
+        guide = guide_motion(colour, cv2.resize(rms, grid[::-1]))
         # From pixels of the splat grid to cells of the modes, pixel centres on both.
         cells = np.float32([rms.shape[1] / grid[1], rms.shape[0] / grid[0]])
-        self.positions = (positions + 0.5) * cells - 0.5
+        self.positions = (guide.positions + 0.5) * cells - 0.5
         self.taper = _border_taper(grid)
         self.rms = _look_up(rms, self.positions) * self.taper
         strongest = max(float(self.rms.max()), 1e-12)
+        alone = background_near(self.rms, _reach(self.rms, grid))
+        self.outlines = tuple(
+            torch.from_numpy(WITHIN + (1 - WITHIN) * outline * alone[: outline.shape[0], : outline.shape[1]]).to(
+                device
+            )
+            for outline in guide.outlines
+        )
         weight = np.exp(METRIC * (self.rms / strongest - 1)).astype(np.float32)
         around = np.ones((2 * OUTLINE + 1,) * 2, np.uint8)
         moving = cv2.dilate(self.rms, around) * photo.shape[1] > STILL_RMS_PX
@@ -193,6 +198,11 @@ class _SplatSetup:
         even = cv2.blur(coverage, (5, 5), borderType=cv2.BORDER_REPLICATE)
         share = np.clip((SOLID - even) / (SOLID - HOLE), 0, 1)
         return _continued(backward, coverage), share
+
+
+def _reach(rms: np.ndarray, grid: tuple[int, int]) -> float:
+    """How far motion (RMS in widths) uncovers background, with the surroundings that show what it is: pixels."""
+    return min(4 * float(rms.max()) * grid[1], 0.08 * max(grid)) + 2
 
 
 def _wholeness(pixels: torch.Tensor, in_front: torch.Tensor, outlines: tuple[torch.Tensor, ...]) -> torch.Tensor:

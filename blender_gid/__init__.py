@@ -4,17 +4,20 @@ core/ holds what needs no Blender, adapters/ touches Blender's data, operators/ 
 happens in a child process (`gid_engine worker`) with a Python environment of its own.
 """
 
-from . import operators, ui
-from .adapters import jobs, properties
 
-_PARTS = (properties, operators, ui, jobs)
+def _parts():
+    # Imported late, so that core/ can be used and tested where there is no bpy.
+    from . import operators, ui
+    from .adapters import jobs, properties
+
+    return properties, operators, ui, jobs
 
 
 def register() -> None:
-    for part in _PARTS:
+    for part in _parts():
         part.register()
 
 
 def unregister() -> None:
-    for part in reversed(_PARTS):
+    for part in reversed(_parts()):
         part.unregister()

@@ -10,6 +10,14 @@ import bpy
 ADDON = __package__.rpartition(".")[0]
 
 
+#: Options of a string property that holds a path which may start with "//" (4.5 warns without it).
+RELATIVE_PATH = (
+    {"PATH_SUPPORTS_BLEND_RELATIVE"}
+    if "is_path_supports_blend_relative" in bpy.types.Property.bl_rna.properties
+    else set()
+)
+
+
 def fcurves(datablock: bpy.types.ID) -> list[bpy.types.FCurve]:
     """The F-curves that animate a datablock through its action (slotted from 4.4 on)."""
     data = datablock.animation_data

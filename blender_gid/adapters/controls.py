@@ -35,6 +35,13 @@ def bake_range(controls: Controls, scene: bpy.types.Scene) -> FrameRange:
     return frame_range(controls, scene.frame_start, scene.frame_end)
 
 
+def preview_frames(controls: Controls, scene: bpy.types.Scene) -> tuple[range, bool]:
+    """(frames to key, whether they repeat): one loop and the first frame again, or the scene's range."""
+    if controls.repeats:
+        return range(scene.frame_start, scene.frame_start + controls.loop_frames + 1), True
+    return range(scene.frame_start, scene.frame_end + 1), False
+
+
 def _sample(plane: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int) -> dict[str, Track]:
     curves = {curve.data_path: curve for curve in compat.fcurves(plane)}
     if _needs_stepping(plane):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import bpy
 
 from . import material, preview
+from .ownership import make_single_user
 
 
 def apply(plane: bpy.types.Object) -> None:
     """Bring the plane's material, UV map and preview modifier in line with `plane.gid.display`."""
     shown = plane.gid.display
+    make_single_user(plane)
     surface = plane.active_material
     name = material.BAKED if shown == "BAKED" and material.image_node(surface, material.BAKED) else material.PHOTO
     if surface is not None and surface.library is None and material.show(surface, name):

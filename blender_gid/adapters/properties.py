@@ -15,20 +15,33 @@ from bpy.props import (
     StringProperty,
 )
 
-from . import display
-
-_KEYABLE = {"options": {"ANIMATABLE"}, "override": {"LIBRARY_OVERRIDABLE"}}
-_FIXED = {"options": set(), "override": {"LIBRARY_OVERRIDABLE"}}
+from ..core.engine import GidError
+from . import compat, display, preview
 
 
 def _show(self, context) -> None:
     display.apply(self.id_data)
 
 
+def _replay(self, context) -> None:
+    """A control was changed by hand: let the preview follow. (Keyframes don't come here: Update Preview.)"""
+    gid = self.id_data.gid
+    try:
+        preview.refresh(self.id_data, context.scene)
+    except GidError as error:
+        gid.status, gid.failed = str(error), True
+
+
+_FIXED = {"options": set(), "override": {"LIBRARY_OVERRIDABLE"}}
+_PATH = {**_FIXED, "subtype": "FILE_PATH", "options": compat.RELATIVE_PATH}
+_CONTROL = {**_FIXED, "update": _replay}
+_KEYABLE = {**_CONTROL, "options": {"ANIMATABLE"}}
+
+
 class GID_PG_impulse(bpy.types.PropertyGroup):
     """A touch: at a frame, something pushes a place of the photo and lets go."""
 
-    frame: IntProperty(name="Frame", description="Frame at which the push comes", default=1, **_FIXED)
+    frame: IntProperty(name="Frame", description="Frame at which the push comes", default=1, **_CONTROL)
     location: FloatVectorProperty(
         name="Place",
         description="Where the push comes: 0 to 1 from left to right and from bottom to top of the photo",
@@ -36,14 +49,14 @@ class GID_PG_impulse(bpy.types.PropertyGroup):
         default=(0.5, 0.5),
         min=0,
         max=1,
-        **_FIXED,
+        **_CONTROL,
     )
     direction: FloatProperty(
         name="Direction",
         description="Where the push goes: 0° is right, 90° is up",
         subtype="ANGLE",
         default=0,
-        **_FIXED,
+        **_CONTROL,
     )
     strength: FloatProperty(
         name="Strength",
@@ -53,7 +66,7 @@ class GID_PG_impulse(bpy.types.PropertyGroup):
         max=1,
         soft_max=0.1,
         precision=3,
-        **_FIXED,
+        **_CONTROL,
     )
     radius: FloatProperty(
         name="Radius",
@@ -63,21 +76,19 @@ class GID_PG_impulse(bpy.types.PropertyGroup):
         max=2,
         soft_max=0.5,
         precision=3,
-        **_FIXED,
+        **_CONTROL,
     )
 
 
 class GID_PG_photo(bpy.types.PropertyGroup):
     """An animated photo: its files, the controls of its motion, and what is shown."""
 
-    photo: StringProperty(name="Photo", description="The photo's file", subtype="FILE_PATH", **_FIXED)
+    photo: StringProperty(name="Photo", description="The photo's file", **_PATH)
     photo_size: IntVectorProperty(
         name="Photo Size", description="Width and height of the upright photo in pixels", size=2, **_FIXED
     )
     folder: StringProperty(name="Folder", description="Name of this plane's folder of files", **_FIXED)
-    motion: StringProperty(
-        name="Motion", description="The motion file: how this photo can move", subtype="FILE_PATH", **_FIXED
-    )
+    motion: StringProperty(name="Motion", description="The motion file: how this photo can move", **_PATH)
     seed: IntProperty(
         name="Seed",
         description="Another seed predicts another motion; the same seed always the same",
@@ -111,10 +122,10 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         default=150,
         min=0,
         soft_max=600,
-        **_FIXED,
+        **_CONTROL,
     )
     rest_frame: IntProperty(
-        name="Rest Frame", description="Frame at which the plane is exactly the photo", default=1, **_FIXED
+        name="Rest Frame", description="Frame at which the plane is exactly the photo", default=1, **_CONTROL
     )
     amplitude: FloatProperty(
         name="Amplitude",
@@ -140,13 +151,13 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         default=1,
         min=0,
         soft_max=4,
-        **_FIXED,
+        **_CONTROL,
     )
     gain_mid: FloatProperty(
-        name="Mid", description="Share of the middle tempo, of branches", default=1, min=0, soft_max=4, **_FIXED
+        name="Mid", description="Share of the middle tempo, of branches", default=1, min=0, soft_max=4, **_CONTROL
     )
     gain_high: FloatProperty(
-        name="High", description="Share of the quick tremble of leaves", default=1, min=0, soft_max=4, **_FIXED
+        name="High", description="Share of the quick tremble of leaves", default=1, min=0, soft_max=4, **_CONTROL
     )
     stiffness: FloatProperty(
         name="Stiffness",
@@ -155,7 +166,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0.01,
         max=100,
         soft_max=9,
-        **_FIXED,
+        **_CONTROL,
     )
     damping: FloatProperty(
         name="Damping",
@@ -164,7 +175,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0.01,
         max=100,
         soft_max=10,
-        **_FIXED,
+        **_CONTROL,
     )
     wind_direction: FloatProperty(
         name="Wind Direction",
@@ -173,7 +184,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         default=0,
         min=-2 * pi,
         max=2 * pi,
-        **_FIXED,
+        **_CONTROL,
     )
     wind_strength: FloatProperty(
         name="Wind Strength",
@@ -191,10 +202,10 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0,
         max=100,
         soft_max=2,
-        **_FIXED,
+        **_CONTROL,
     )
     wind_seed: IntProperty(
-        name="Wind Seed", description="Another seed brings the gusts at other times", default=0, min=0, **_FIXED
+        name="Wind Seed", description="Another seed brings the gusts at other times", default=0, min=0, **_CONTROL
     )
 
     impulses: CollectionProperty(type=GID_PG_impulse, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})

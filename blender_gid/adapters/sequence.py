@@ -6,12 +6,14 @@ import bpy
 
 from ..core.sequence import Sequence
 from . import files, material
+from .ownership import make_single_user, shared
 from .plane import UPRIGHT_UV
 
 
 def link(plane: bpy.types.Object, sequence: Sequence) -> None:
     """Show the sequence on the plane. GidError, and nothing changed, where a file is missing or cut off."""
     sequence.check()
+    make_single_user(plane)
     surface = plane.active_material
     if material.image_node(surface, material.PHOTO) is None:
         raise files.not_a_photo(plane)
@@ -30,7 +32,7 @@ def _image(surface: bpy.types.Material, sequence: Sequence) -> bpy.types.Image:
     node = material.image_node(surface, material.BAKED)
     path = str(sequence.path(sequence.first))
     image = node.image if node else None
-    if image is None:
+    if image is None or shared(image):
         image = bpy.data.images.load(path)
     image.filepath = files.stored(sequence.path(sequence.first))
     image.source = "SEQUENCE"

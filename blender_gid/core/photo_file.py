@@ -10,7 +10,7 @@ _ORIENTATION = 0x0112
 
 
 def exif_orientation(path: Path) -> int:
-    """EXIF orientation 1…8 of a JPEG, PNG or TIFF; 1 where there is none or it can't be read.
+    """EXIF orientation 1…8 of a JPEG, PNG, WebP or TIFF; 1 where there is none or it can't be read.
 
     Cameras store pixels as the sensor read them and note how to turn them. The engine turns them; Blender's
     loader does not, so that the plane has to.
@@ -23,6 +23,8 @@ def exif_orientation(path: Path) -> int:
                 tiff = _jpeg_exif(file)
             elif head == b"\x89PNG\r\n\x1a\n":
                 tiff = _png_exif(file)
+            elif head[:4] == b"RIFF" and file.read(4) == b"WEBP":
+                tiff = _webp_exif(file)
             elif head[:4] in (b"II*\0", b"MM\0*"):
                 file.seek(0)
                 return _tiff_orientation(file.read(1 << 20))
@@ -51,6 +53,14 @@ def _png_exif(file) -> bytes:
         if kind == b"IEND":
             return b""
         file.seek(length + 4, 1)
+
+
+def _webp_exif(file) -> bytes:
+    while True:
+        kind, length = struct.unpack("<4sI", file.read(8))
+        if kind == b"EXIF":
+            return file.read(min(length, 1 << 20)).removeprefix(b"Exif\0\0")
+        file.seek(length + length % 2, 1)
 
 
 def _tiff_orientation(tiff: bytes) -> int:

@@ -1,0 +1,112 @@
+"""A stand-in for the engine's process: speaks the protocol, writes real files, misbehaves on demand (GID_FAKE).
+
+well; dies: ends in the middle of a job; chatty: garbage between the lines; refuses: answers with an error;
+slow: waits for a cancel; deaf: waits and ignores a cancel; skips: leaves out a frame; mute: ends before a word.
+"""
+
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from pictures import photo, write_png
+
+HOW = os.environ.get("GID_FAKE", "well")
+requests: queue.Queue = queue.Queue()
+
+
+def say(**reply):
+    print(json.dumps(reply), flush=True)
+
+
+def listen():
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os._exit(0)  # EOF: Blender is gone
+
+
+def misbehave(request):
+    if HOW == "dies":
+        print("RuntimeError: out of memory", file=sys.stderr, flush=True)
+        os._exit(9)
+    if HOW == "chatty":
+        print("Loading…\n[1, 2]\n{not json\n\xff", flush=True)
+        say(id=999, type="result")
+        say(id=request["id"], type="progress", fraction=float("nan"), message=None)
+    if HOW == "refuses":
+        say(
+            id=request["id"],
+            type="error",
+            code="weights_missing",
+            message="The weights are missing.",
+            action="Install the add-on again.",
+        )
+        return True
+    while HOW in ("slow", "deaf"):
+        time.sleep(0.01)
+        if HOW == "slow" and not requests.empty() and requests.get()["verb"] == "cancel":
+            say(id=request["id"], type="error", code="cancelled", message="Cancelled.", action="")
+            return True
+    return False
+
+
+def predict(request):
+    from gid_engine.motion import save_motion
+
+    assert Path(request["photo"]).is_file()
+    modes = sway(seed=request["seed"])
+    save_motion(request["out"], modes)
+    return {"out": request["out"]}
+
+
+def sway(seed=0, bands=3, h=12, w=18):
+    from gid_engine.motion import Modes
+
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:h, 0:w] / w
+    modes = np.zeros((bands, 2, h, w), np.complex64)
+    for k in range(bands):
+        turn = np.exp(2j * np.pi * rng.random())
+        modes[k] = 0.03 / (k + 1) * turn * np.stack([np.sin(3 * x + k * y), 0.4 * np.cos(2 * y + k * x)])
+    return Modes(modes, np.arange(1, bands + 1) / 5, np.full(bands, 0.05), (48, 32), seed=seed)
+
+
+def render(request):
+    folder = Path(request["out_dir"])
+    channels = {2: 3, 6: 4}[Path(request["photo"]).read_bytes()[25]]  # the photo's colour type
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, frame in enumerate(request["frames"]):
+        if HOW == "dies" and i == 2:
+            os._exit(9)
+        if HOW == "skips" and i == 2:
+            continue
+        write_png(
+            folder / f"{request['name']}_{frame:04d}.{request['format']}",
+            photo(channels=channels, shift=5 * frame),
+        )
+        say(id=request["id"], type="progress", fraction=(i + 1) / len(request["frames"]), message=f"Frame {frame}")
+    return {"frames": len(request["frames"])}
+
+
+def main():
+    if HOW == "mute":
+        return
+    threading.Thread(target=listen, daemon=True).start()
+    verbs = {"predict": predict, "render": render, "hello": lambda r: {"version": "0.1.0", "device": "cpu"}}
+    while True:
+        request = requests.get()
+        if request["verb"] == "shutdown":
+            return
+        say(id=request["id"], type="progress", fraction=0.1, message="Working")
+        if request["verb"] != "render" or HOW != "dies":
+            if misbehave(request):
+                continue
+        say(id=request["id"], type="result", **verbs[request["verb"]](request))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""gid render PHOTO MOTION --out DIR_OR_MP4: frames of a photo and its motion."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..jobs import FORMATS, Take, render_sequence, render_video
+from .options import add_score_options, add_take_options, frames_of, is_video, score_of, sequence_name
+from .progress import shown_progress
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("motion", type=Path, help="from predict")
+    add_render_options(parser)
+    add_score_options(parser)
+    add_take_options(parser)
+
+
+def add_render_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="VIDEO|DIR",
+        help="a video (.mp4 .mov .mkv .webm), or a folder for NAME_0000.png …; finished frames are kept",
+    )
+    parser.add_argument("--format", choices=FORMATS, help="of frames (default: png; exr of an EXR)")
+
+
+def run(args: argparse.Namespace) -> None:
+    video, score = is_video(args.out), score_of(args)
+    take = Take.open(args.photo, args.motion, score, args.size, args.device)
+    with shown_progress("Rendering") as progress:
+        print(render_take(take, args, video, progress))
+
+
+def render_take(take: Take, args: argparse.Namespace, video: bool, progress) -> str:
+    """Render to the video or folder of --out; the sentence that tells where it is."""
+    frames = frames_of(args, take.score)
+    if video:
+        return render_video(take, frames, args.out, progress)["path"]
+    done = render_sequence(take, frames, args.out, sequence_name(args.photo), args.format, progress)
+    return f"{done['folder']}: {done['rendered']} frames rendered, {done['skipped']} kept"

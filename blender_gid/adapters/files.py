@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import bpy
 
-from ..core import paths
+from ..core import engine, paths
 from ..core.engine import GidError
-from . import compat
+from . import compat, material
 
 
 def absolute(path: str, owner: bpy.types.ID | None = None) -> Path:
@@ -36,20 +38,26 @@ def plane_folder(plane: bpy.types.Object) -> Path:
 
 
 def photo_path(plane: bpy.types.Object) -> Path:
-    """The plane's photo. GidError where the file is gone."""
-    return _existing(plane, plane.gid.photo, "photo", "Put it back, or choose the photo's path in the panel.")
+    """The plane's photo as a file, written from the .blend where it is packed. GidError where there is none."""
+    image = material.photo_image(plane)
+    if image is None:
+        raise not_a_photo(plane)
+    path = absolute(image.filepath, image)
+    if not path.is_file() and image.packed_file:
+        path = plane_folder(plane) / paths.file_name(path.name)
+        engine.write_file(path, image.packed_file.data)
+    return _existing(path, "photo", "Put it back, or correct its path in the panel.")
 
 
 def motion_path(plane: bpy.types.Object) -> Path:
     """The plane's motion file. GidError where the file is gone."""
-    return _existing(plane, plane.gid.motion, "motion file", "Predict the motion again.")
+    return _existing(absolute(plane.gid.motion, plane), "motion file", "Predict the motion again.")
 
 
-def _existing(plane: bpy.types.Object, path: str, what: str, action: str) -> Path:
-    found = absolute(path, plane)
-    if not found.is_file():
-        raise GidError(f"{what.split()[0]}_missing", f"The {what} {found} does not exist.", action)
-    return found
+def _existing(path: Path, what: str, action: str) -> Path:
+    if not path.is_file():
+        raise GidError(f"{what.split()[0]}_missing", f"The {what} {path} does not exist.", action)
+    return path
 
 
 def log_file() -> Path:
@@ -71,3 +79,41 @@ def not_a_photo(plane: bpy.types.Object) -> GidError:
         f"{plane.name} has lost the material that its photo came with.",
         "Import the photo again.",
     )
+
+
+def _rebase(old: str, new: str) -> None:
+    """Relative paths of motions that were meant from the folder of the file `old`, now from that of `new`.
+
+    Blender does so for images when a file is saved elsewhere, but not for paths in properties.
+    """
+    before, after = (os.path.dirname(path) for path in (old, new))
+    if not (before and after) or before == after:
+        return
+    for plane in bpy.data.objects:
+        if plane.library is None and plane.gid.motion.startswith("//"):
+            with contextlib.suppress(ValueError):  # another drive of Windows
+                place = bpy.path.abspath(plane.gid.motion, start=before)
+                plane.gid.motion = bpy.path.relpath(place, start=after)
+
+
+@bpy.app.handlers.persistent
+def _before_saving(target: str, _=None) -> None:
+    _rebase(bpy.data.filepath, target)
+
+
+@bpy.app.handlers.persistent
+def _after_saving(target: str, _=None) -> None:
+    _rebase(target, bpy.data.filepath)  # differs where a copy was saved, or saving failed
+
+
+_HANDLERS = (("save_pre", _before_saving), ("save_post", _after_saving), ("save_post_fail", _after_saving))
+
+
+def register() -> None:
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
+
+
+def unregister() -> None:
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).remove(handler)

@@ -129,7 +129,7 @@ def stop_engine() -> None:
     if _running:
         _running.job.abandon()
     if _client:
-        _client.stop(patience=0)
+        _client.stop()
         _client = None
 
 

@@ -38,6 +38,12 @@ def image_node(result: bpy.types.Material, name: str) -> bpy.types.Node | None:
     return tree.nodes.get(name) if tree else None
 
 
+def photo_image(plane: bpy.types.Object) -> bpy.types.Image | None:
+    """The image of the plane's photo, or None where its material was replaced."""
+    node = image_node(plane.active_material, PHOTO)
+    return node.image if node else None
+
+
 def set_baked(result: bpy.types.Material, image: bpy.types.Image, uv: str) -> bpy.types.Node:
     """The material's node of the baked sequence, holding `image`."""
     node = image_node(result, BAKED) or _image_node(result, BAKED, image, uv, -160)

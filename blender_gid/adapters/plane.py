@@ -8,7 +8,7 @@ import bpy
 
 from ..core.engine import GidError
 from ..core.photo_file import exif_orientation, stored_uv
-from . import display, material
+from . import display, files, material
 
 UPRIGHT_UV, STORED_UV = "UVMap", "Stored Photo"
 
@@ -17,6 +17,7 @@ def load_image(path: Path) -> bpy.types.Image:
     """The photo as Blender's image; GidError where Blender can't read it."""
     try:
         image = bpy.data.images.load(str(path), check_existing=True)
+        image.filepath = files.stored(path)
     except RuntimeError as error:
         raise GidError(
             "photo_unreadable", f"{path} could not be opened.", "Check that it exists and may be read."
@@ -44,7 +45,6 @@ def new_plane(path: Path, height: float, cells: int) -> bpy.types.Object:
     mesh = _grid(path.stem, size, height, cells, orientation)
     mesh.materials.append(material.new_material(path.stem, image, STORED_UV if orientation > 1 else UPRIGHT_UV))
     plane = bpy.data.objects.new(path.stem, mesh)
-    plane.gid.photo = str(path)
     plane.gid.photo_size = size
     display.apply(plane)
     return plane

@@ -83,9 +83,11 @@ class GID_PG_impulse(bpy.types.PropertyGroup):
 class GID_PG_photo(bpy.types.PropertyGroup):
     """An animated photo: its files, the controls of its motion, and what is shown."""
 
-    photo: StringProperty(name="Photo", description="The photo's file", **_PATH)
     photo_size: IntVectorProperty(
-        name="Photo Size", description="Width and height of the upright photo in pixels", size=2, **_FIXED
+        name="Photo Size",
+        description="Width and height of the upright photo in pixels; 0 for objects that show none",
+        size=2,
+        **_FIXED,
     )
     folder: StringProperty(name="Folder", description="Name of this plane's folder of files", **_FIXED)
     motion: StringProperty(name="Motion", description="The motion file: how this photo can move", **_PATH)
@@ -215,10 +217,6 @@ class GID_PG_photo(bpy.types.PropertyGroup):
     baked_last: IntProperty(name="Last Baked Frame", options=set(), default=-1)
     status: StringProperty(name="Status", description="What happened last", options=set())
     failed: BoolProperty(name="Failed", description="Whether the last step failed", options=set())
-
-    @property
-    def is_photo(self) -> bool:
-        return bool(self.photo)
 
 
 _CLASSES = (GID_PG_impulse, GID_PG_photo)

@@ -108,8 +108,8 @@ class EngineClient:
             return ""
         return next((line.strip()[:200].rstrip(".") for line in reversed(lines) if line.strip()), "")
 
-    def stop(self, patience: float = 0.5) -> None:
-        """End the process: by EOF on its stdin, by force after `patience` seconds."""
+    def stop(self, patience: float = 0.6) -> None:
+        """End the process: by EOF on its stdin, which lets it clean up; by force after `patience` seconds."""
         try:
             self._process.stdin.close()
         except OSError:

@@ -18,6 +18,7 @@ from .engine import ENGINE_ROOT, GidError
 REQUIREMENTS = ENGINE_ROOT / "requirements" / "engine.txt"
 _INCOMPLETE = "incomplete"
 _NEEDED_BYTES = 4 << 30  # torch with its libraries, and pip's copies while it unpacks
+_TRY = "from gid_engine import jobs; raise SystemExit(jobs.engine_facts().get('problem'))"
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
@@ -69,7 +70,7 @@ class Installation:
         self._steps = [
             ("Making the environment", [python, "-m", "venv", "--clear", str(folder / "env")]),
             ("Installing packages", [*pip, *source, "-r", str(REQUIREMENTS)]),
-            ("Trying the engine", [environment, "-s", "-m", "gid_engine", "--version"]),
+            ("Trying the engine", [environment, "-s", "-c", _TRY]),
         ]
         self._folder, self._version, self._log = folder, version, log
         self._process: subprocess.Popen | None = None

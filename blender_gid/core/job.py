@@ -22,7 +22,7 @@ class Job:
         self.result: dict = {}
         self.error: GidError | None = None
         self._client = client
-        self._started = time.monotonic()
+        self._first: tuple[float, float] | None = None  # when the first progress came, and how far it was
         self._cancelled_at = 0.0
         self._id = client.send(verb, **fields)
 
@@ -33,9 +33,10 @@ class Job:
     @property
     def seconds_left(self) -> float | None:
         """Estimate from the speed so far; None while there is nothing to estimate from."""
-        if not 0.02 < self.fraction < 1:
+        if self._first is None or self.fraction - self._first[1] < 0.02:
             return None
-        return (time.monotonic() - self._started) * (1 - self.fraction) / self.fraction
+        since, start = self._first  # not counted: the start of the engine
+        return (time.monotonic() - since) * (1 - self.fraction) / (self.fraction - start)
 
     def cancel(self) -> None:
         """Ask the engine to stop; what it has finished stays."""
@@ -51,7 +52,7 @@ class Job:
     def abandon(self) -> None:
         """End the engine and the job at once: a file is being opened, or Blender quits."""
         if not self.finished:
-            self._client.stop(patience=0)
+            self._client.stop()
             self.state = "CANCELLED"
 
     def poll(self) -> bool:
@@ -60,7 +61,9 @@ class Job:
             return False
         before = (self.state, self.fraction, self.message)
         for reply in self._client.replies():
-            if reply.get("id") == self._id and not self.finished:
+            # The worker names no id where it could not read the request's: there is only this one in flight.
+            unread = reply.get("id") is None and reply.get("type") == "error"
+            if (unread or reply.get("id") == self._id) and not self.finished:
                 self._take(reply)
         if not self.finished and not self._client.alive:
             cancelled = self.state == "CANCELLING"
@@ -74,6 +77,7 @@ class Job:
         kind = reply.get("type")
         if kind == "progress":
             self.fraction = min(max(_number(reply.get("fraction")), 0.0), 1.0)
+            self._first = self._first or (time.monotonic(), self.fraction)
             if self.state == "RUNNING":
                 self.message = str(reply.get("message") or self.message)
         elif kind == "result":

@@ -36,13 +36,14 @@ class GID_OT_bake(JobOperator, PhotoPoll, bpy.types.Operator):
         photo, motion = files.photo_path(plane), files.motion_path(plane)
         folder = files.plane_folder(plane)
         score.save(folder / "score.json")
-        suffix = ".exr" if photo.suffix.lower() == ".exr" else ".png"
-        baked = Sequence(folder / "frames", plane.gid.folder, suffix, frames.first, frames.last, frames.cyclic)
+        out, name = folder / "frames", plane.gid.folder
         reference = jobs.PlaneRef.of(plane)
 
         def finish(result: dict) -> str:
+            baked = Sequence(out, name, result["suffix"], frames.first, frames.last, frames.cyclic)
             sequence.link(reference.find(), baked)
-            return f"Frames {baked.first} to {baked.last} are baked to {baked.folder}."
+            kept = f", {result['skipped']} of them as they were" if result["skipped"] else ""
+            return f"Frames {baked.first} to {baked.last} are baked{kept}, to {baked.folder}."
 
         return jobs.start(
             "Baking frames",
@@ -52,10 +53,9 @@ class GID_OT_bake(JobOperator, PhotoPoll, bpy.types.Operator):
             photo=str(photo),
             motion=str(motion),
             score=score.to_dict(),
-            frames=list(range(frames.first, frames.last + 1)),
-            out_dir=str(baked.folder),
-            name=baked.stem,
-            format=suffix[1:],
+            frames={"first": frames.first, "last": frames.last},
+            out_dir=str(out),
+            name=name,
             **jobs.device_fields(),
         )
 

@@ -15,7 +15,7 @@ UNDOABLE = {"REGISTER", "UNDO"}
 def photo_of(context) -> bpy.types.Object | None:
     """The active object if it is an imported photo."""
     plane = context.object
-    return plane if plane is not None and plane.type == "MESH" and plane.gid.photo else None
+    return plane if plane is not None and plane.type == "MESH" and plane.gid.photo_size[0] else None
 
 
 class PhotoPoll:

@@ -53,7 +53,13 @@ class GID_OT_test_engine(JobOperator, bpy.types.Operator):
 
 
 def _greeting(result: dict) -> str:
-    return f"The engine works: version {result.get('version', '?')}, device {result.get('device', '?')}."
+    if problem := result.get("problem"):
+        raise GidError("engine_problem", str(problem), "Install the engine again.")
+    if not result["weights"]:
+        raise GidError(
+            "weights_missing", "The engine works, but its weights are missing.", "Install the add-on again."
+        )
+    return f"The engine works: version {result['version']}, PyTorch {result['torch']}, device {result['device']}."
 
 
 class GID_OT_install_engine(JobOperator, bpy.types.Operator):

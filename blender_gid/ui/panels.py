@@ -3,6 +3,7 @@
 import bpy
 
 from ..adapters import jobs
+from ..adapters.material import photo_image
 from ..core.engine import problem
 from ..operators.base import photo_of
 
@@ -150,7 +151,8 @@ class _Files(_Sub):
         gid = photo_of(context).gid
         layout.prop(gid, "seed")
         layout.template_ID(gid, "mask", new="image.new", open="image.open")
-        layout.prop(gid, "photo")
+        if image := photo_image(gid.id_data):
+            layout.prop(image, "filepath", text="Photo")
         layout.prop(gid, "motion")
         layout.operator("gid.link_sequence", icon="FILE_IMAGE")
 

@@ -60,7 +60,7 @@ def predict(request):
     assert Path(request["photo"]).is_file()
     modes = sway(seed=request["seed"])
     save_motion(request["out"], modes)
-    return {"out": request["out"]}
+    return {"path": request["out"], "seconds": {}}
 
 
 def sway(seed=0, bands=3, h=12, w=18):
@@ -79,24 +79,29 @@ def render(request):
     folder = Path(request["out_dir"])
     channels = {2: 3, 6: 4}[Path(request["photo"]).read_bytes()[25]]  # the photo's colour type
     folder.mkdir(parents=True, exist_ok=True)
-    for i, frame in enumerate(request["frames"]):
+    first, last = request["frames"]["first"], request["frames"]["last"]
+    for i, frame in enumerate(range(first, last + 1)):
         if HOW == "dies" and i == 2:
             os._exit(9)
         if HOW == "skips" and i == 2:
             continue
         write_png(
-            folder / f"{request['name']}_{frame:04d}.{request['format']}",
+            folder / f"{request['name']}_{frame:04d}.png",
             photo(channels=channels, shift=5 * frame),
         )
-        say(id=request["id"], type="progress", fraction=(i + 1) / len(request["frames"]), message=f"Frame {frame}")
-    return {"frames": len(request["frames"])}
+        say(id=request["id"], type="progress", fraction=(i + 1) / (last - first + 1), message=f"Frame {frame}")
+    return {"suffix": ".png", "first": first, "last": last, "rendered": last - first + 1, "skipped": 0}
 
 
 def main():
     if HOW == "mute":
         return
     threading.Thread(target=listen, daemon=True).start()
-    verbs = {"predict": predict, "render": render, "hello": lambda r: {"version": "0.1.0", "device": "cpu"}}
+    verbs = {
+        "predict": predict,
+        "render": render,
+        "hello": lambda r: {"version": "0.1.0", "torch": "2.0", "device": "cpu", "weights": True},
+    }
     while True:
         request = requests.get()
         if request["verb"] == "shutdown":

@@ -31,6 +31,10 @@ def new_plane(tmp_path, channels=3):
     return plane
 
 
+def photo_of(plane):
+    return Path(bpy.path.abspath(plane.active_material.node_tree.nodes["GID Photo"].image.filepath))
+
+
 def folder_of(plane):
     return Path(bpy.path.abspath("//gid")) / plane.gid.folder
 
@@ -175,6 +179,35 @@ def test_a_folder_without_the_right_to_write(plane, monkeypatch):
     assert plane.gid.failed and paths
 
 
+def test_a_full_disk_while_baking_leaves_nothing_behind(plane):
+    """Every file may have ten bytes: the probe of the folder fits, the score does not."""
+    resource = pytest.importorskip("resource")
+    bpy.ops.gid.predict()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(RuntimeError, match=r"score\.json could not be written"):
+            bpy.ops.gid.bake()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [p.name for p in folder_of(plane).iterdir()] == ["ph é.motion.safetensors"]
+    assert plane.gid.failed and plane.gid.display == "PREVIEW"
+
+
+def test_frames_rendered_elsewhere_can_be_linked(plane, tmp_path):
+    for frame in (0, 1, 2):
+        write_png(tmp_path / f"shot_{frame:04d}.png", photo(shift=frame))
+    assert bpy.ops.gid.link_sequence(filepath=str(tmp_path / "shot_0001.png")) == {"FINISHED"}
+    node = plane.active_material.node_tree.nodes["GID Baked"]
+    assert (plane.gid.baked_first, plane.gid.baked_last, plane.gid.display) == (0, 2, "BAKED")
+    assert node.image_user.use_cyclic and node.image_user.frame_duration == 3
+    (tmp_path / "shot_0002.png").write_bytes((tmp_path / "shot_0002.png").read_bytes()[:-5])
+    with pytest.raises(RuntimeError, match=r"shot_0002\.png is missing or cut off"):
+        bpy.ops.gid.link_sequence(filepath=str(tmp_path / "shot_0001.png"))
+    with pytest.raises(RuntimeError, match="Choose a baked frame"):
+        bpy.ops.gid.link_sequence(filepath=str(tmp_path / "nothing.png"))
+
+
 def test_an_engine_that_is_not_there(plane, monkeypatch):
     monkeypatch.setenv("GID_ENGINE_PYTHON", "/nowhere/python")
     with pytest.raises(RuntimeError, match="/nowhere/python does not exist"):
@@ -186,7 +219,7 @@ def test_an_engine_that_is_not_there(plane, monkeypatch):
 
 
 def test_a_photo_that_went_away(plane):
-    Path(plane.gid.photo).unlink()
+    photo_of(plane).unlink()
     with pytest.raises(RuntimeError, match="does not exist"):
         bpy.ops.gid.predict()
 
@@ -206,6 +239,32 @@ def test_an_unsaved_file_keeps_its_files_in_the_users_folder(tmp_path, fake_engi
     bpy.context.view_layer.objects.active = plane
     assert bpy.ops.gid.bake() == {"FINISHED"}
     assert Path(bpy.path.abspath("//gid")).is_dir()
+
+
+def test_saving_elsewhere_keeps_the_motion_and_the_bake(plane, tmp_path):
+    bpy.ops.gid.predict()
+    bpy.ops.gid.bake()
+    bpy.ops.wm.save_mainfile()
+    original = bpy.data.filepath
+    elsewhere = tmp_path / "other"
+    elsewhere.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(elsewhere / "copy.blend"), copy=True)
+    assert plane.gid.motion == "//gid/ph é/ph é.motion.safetensors"  # this file stayed where it was
+    for path in (str(elsewhere / "copy.blend"), original):
+        bpy.ops.wm.open_mainfile(filepath=path)
+        plane = bpy.data.objects["ph é"]
+        assert Path(bpy.path.abspath(plane.gid.motion)).is_file()
+        assert bpy.ops.gid.update_preview() == {"FINISHED"}
+        baked = plane.active_material.node_tree.nodes["GID Baked"].image
+        assert Path(bpy.path.abspath(baked.filepath)).is_file()
+    bpy.ops.wm.save_as_mainfile(filepath=str(elsewhere / "moved.blend"))
+    assert Path(bpy.path.abspath(bpy.data.objects["ph é"].gid.motion)).is_file()
+
+
+def test_a_packed_photo_is_written_out_for_the_engine(plane):
+    plane.active_material.node_tree.nodes["GID Photo"].image.pack()
+    photo_of(plane).unlink()
+    assert bpy.ops.gid.predict() == {"FINISHED"} and bpy.ops.gid.bake() == {"FINISHED"}
 
 
 def test_two_planes_and_a_duplicate_keep_apart(plane, tmp_path):

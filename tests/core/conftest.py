@@ -1,0 +1,6 @@
+"""Tests of what needs no Blender: any Python with numpy runs them."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

@@ -1,0 +1,36 @@
+"""The zip: what is in it, the same bytes every time, whole or not at all."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+import build_addon  # noqa: E402
+
+
+def test_zip_has_what_blender_and_the_engine_need_and_nothing_else(tmp_path):
+    names = set(zipfile.ZipFile(build_addon.build(tmp_path)).namelist())
+    assert {"__init__.py", "blender_manifest.toml", "LICENSE", "core/engine.py"} <= names
+    assert {"gid_engine/__init__.py", "gid_engine/motion/modes.py", "gid_engine/worker/server.py"} <= names
+    weights = {f"gid_engine/prior/weights/{p.name}" for p in (ROOT / "gid_engine/prior/weights").glob("*")}
+    assert weights <= names
+    junk = [n for n in names if "__pycache__" in n or n.startswith(("tests", "gid_engine/training", "."))]
+    assert not junk and not any("numpy" in n or "torch" in n for n in names)
+
+
+def test_same_sources_same_bytes(tmp_path):
+    a, b = (build_addon.build(tmp_path / name).read_bytes() for name in "ab")
+    assert a == b
+
+
+def test_too_large_a_zip_is_refused_and_leaves_the_old_one(tmp_path, monkeypatch, capsys):
+    target = build_addon.build(tmp_path)
+    before = target.read_bytes()
+    monkeypatch.setattr(build_addon, "LIMIT", 1000)
+    with pytest.raises(RuntimeError, match="more than"):
+        build_addon.build(tmp_path)
+    assert build_addon.main(["--output-dir", str(tmp_path)]) == 1
+    assert target.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == [target.name]

@@ -87,7 +87,7 @@ def _to_straight_16(pixels: np.ndarray) -> np.ndarray:
 
 
 def _encode_png(pixels: np.ndarray, icc: bytes | None) -> bytes:
-    # Level 3: about as small as the usual 6 on photos, at a third of the time.
+    # Level 3: on photos 4 % larger than the usual 6, in less than half the time.
     bgr = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
     ok, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not ok:

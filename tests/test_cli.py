@@ -1,0 +1,287 @@
+"""The command line as a person or a script uses it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from gid_engine import __version__, jobs
+from gid_engine.cli import main
+from gid_engine.media import load_photo, read_frames, save_image
+from gid_engine.motion import Modes, Score, load_motion, save_motion
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = sorted((ROOT / "gid_engine" / "prior" / "weights").glob("*.safetensors"))
+SIZE = (96, 64)
+
+
+def swaying(**kwargs) -> Modes:
+    rows, columns = np.mgrid[0:16, 0:24]
+    bump = np.exp(-((rows - 8) ** 2 + (columns - 12) ** 2) / 20)
+    maps = 0.01 * bump * np.array([1, 1j, -1, 1j]).reshape(2, 2, 1, 1)
+    return Modes(maps, [0.2, 0.4], [0.1, 0.1], SIZE, **kwargs)
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    path = tmp_path / "Bäume 木 1.png"
+    rng = np.random.default_rng(0)
+    save_image(path, rng.integers(0, 256, (8, 12, 3), np.uint8).repeat(8, 0).repeat(8, 1))
+    return path
+
+
+@pytest.fixture
+def motion(tmp_path) -> Path:
+    save_motion(tmp_path / "m é.safetensors", swaying())
+    return tmp_path / "m é.safetensors"
+
+
+@pytest.fixture
+def prior(monkeypatch):
+    """A stand-in for the network; what it was asked for is in `asked`."""
+
+    class Prior:
+        def predict(self, rgb, progress=None, **options):
+            Prior.asked = {"rgb": rgb, **options}
+            progress(0.5, "Step 1 of 2")
+            return swaying(seed=options["seed"])
+
+    stand_in = lambda device: Prior()  # noqa: E731
+    stand_in.cache_clear = lambda: None
+    monkeypatch.setattr(jobs, "_prior", stand_in)
+    return Prior
+
+
+def run(*words) -> int:
+    return main([str(word) for word in words])
+
+
+def refused(capsys, *words) -> str:
+    """Runs what must be refused; what it says."""
+    try:
+        status = run(*words)
+    except SystemExit as leave:  # argparse
+        status = leave.code
+    error = capsys.readouterr().err
+    assert status == 2 and error.strip() and "Traceback" not in error
+    return error
+
+
+# --- rendering --------------------------------------------------------------------------------------------------
+
+
+def test_render_a_sequence_and_again(photo, motion, tmp_path, capsys):
+    out = tmp_path / "out é"
+    assert run("render", photo, motion, "--out", out, "--frames", 12) == 0
+    assert "12 frames rendered, 0 kept" in capsys.readouterr().out
+    names = sorted(p.name for p in out.iterdir())
+    assert names == [*(f"Bäume 木 1_{n:04d}.png" for n in range(12)), "bake.json"]
+    assert np.array_equal(load_photo(out / names[0]).pixels, load_photo(photo).pixels)
+    assert run("render", photo, motion, "--out", out, "--frames", 12) == 0
+    assert "0 frames rendered, 12 kept" in capsys.readouterr().out
+
+
+def test_render_a_video(photo, motion, tmp_path):
+    assert run("render", photo, motion, "--out", tmp_path / "X é.mp4", "--frames", "100-109", "--size", 48) == 0
+    frames = list(read_frames(tmp_path / "X é.mp4"))
+    assert len(frames) == 10 and frames[0].shape == (32, 48, 3)
+
+
+def test_the_options_reach_the_score(photo, motion, tmp_path, capsys):
+    def frame(*options) -> bytes:
+        out = tmp_path / "out"
+        assert run("render", photo, motion, "--out", out, "--frames", "20-20", *options) == 0
+        return (out / "Bäume 木 1_0020.png").read_bytes()
+
+    plain = frame()
+    for option in (["--amplitude", 2], ["--speed", 0.5], ["--fps", 24], ["--rest-frame", 7]):
+        assert frame(*option) != plain, option
+    still = load_photo(photo).pixels
+    frame("--rest-frame", 20)
+    assert np.array_equal(load_photo(tmp_path / "out" / "Bäume 木 1_0020.png").pixels, still)
+    frame("--amplitude", 0)
+    assert np.array_equal(load_photo(tmp_path / "out" / "Bäume 木 1_0020.png").pixels, still)
+    Score(rest_frame=20).save(tmp_path / "score.json")
+    assert frame("--score", tmp_path / "score.json") == frame("--rest-frame", 20)
+    assert frame("--score", tmp_path / "score.json", "--rest-frame", 0) == plain
+
+
+def test_frames_without_a_score_are_one_loop(photo, motion, tmp_path):
+    """120 frames: what would be frame 120 is frame 0 again."""
+    out = tmp_path / "out"
+    Score(loop_frames=120).save(tmp_path / "score.json")
+    assert run("render", photo, motion, "--out", out, "--frames", 120) == 0
+    again = ["--frames", "120-121", "--score", tmp_path / "score.json"]
+    assert run("render", photo, motion, "--out", out, *again) == 0
+    for number in (0, 1):
+        one, other = (out / f"Bäume 木 1_{number + shift:04d}.png" for shift in (0, 120))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_predict(photo, tmp_path, prior, capsys):
+    save_image(tmp_path / "mask.png", np.full((64, 96, 3), 255, np.uint8))
+    out = tmp_path / "M é.motion.safetensors"
+    options = ["--seed", 5, "--steps", 3, "--mask", tmp_path / "mask.png"]
+    assert run("predict", photo, "--out", out, *options) == 0
+    assert capsys.readouterr().out.strip() == str(out)
+    assert (prior.asked["seed"], prior.asked["steps"], prior.asked["mask"].min()) == (5, 3, 1)
+    assert load_motion(out).photo_sha256 == load_photo(photo).sha256
+
+
+def test_animate(photo, tmp_path, prior, capsys):
+    assert run("animate", photo, "--out", tmp_path / "X.mp4", "--frames", 8, "--seed", 2) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "X.mp4")
+    assert len(list(read_frames(tmp_path / "X.mp4"))) == 8 and prior.asked["seed"] == 2
+    assert run("animate", photo, "--out", tmp_path / "frames", "--frames", 3, "--size", 48, "--format", "jpg") == 0
+    assert load_photo(tmp_path / "frames" / "Bäume 木 1_0002.jpg").size == (48, 32)
+
+
+def test_export(photo, motion, tmp_path):
+    both = ["--displacement", tmp_path / "d", "--stmap", tmp_path / "s"]
+    assert run("export", motion, "--photo", photo, *both, "--frames", "3-4") == 0
+    for folder, channel in (("d", "Photo.Motion.W"), ("s", "G")):
+        for number in (3, 4):
+            path = tmp_path / folder / f"Bäume 木 1_{number:04d}.exr"
+            assert channel in OpenEXR.File(str(path), separate_channels=True).channels()
+
+
+# --- what a person gets wrong -----------------------------------------------------------------------------------
+
+
+def test_user_errors_are_sentences_with_status_2(photo, motion, tmp_path, capsys):
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "bad.json").write_text('{"fps": "fast"}')
+    (tmp_path / "wall").write_text("x")
+    out = ["--out", tmp_path / "out", "--frames", 2]
+    for words, hint in [
+        (["render", tmp_path / "none.png", motion, *out], "none.png"),
+        (["render", tmp_path / "text.png", motion, *out], "text.png"),
+        (["render", tmp_path, motion, *out], "folder"),
+        (["render", photo, tmp_path / "none.m", *out], "none.m"),
+        (["render", photo, photo, *out], photo.name),
+        (["render", photo, motion, *out, "--score", tmp_path / "bad.json"], "fps"),
+        (["render", photo, motion, "--out", tmp_path / "X.avi"], ".mp4"),
+        (["render", photo, motion, "--out", tmp_path / "X.png"], ".mp4"),
+        (["render", photo, motion, "--out", tmp_path / "wall" / "X.mp4", "--frames", 2], "wall"),
+        (["render", photo, motion, "--out", tmp_path / "wall", "--frames", 2], "wall"),
+        (["render", photo, motion, *out, "--frames", "5-3"], "5-3"),
+        (["render", photo, motion, *out, "--frames", "0"], "'0'"),
+        (["render", photo, motion, *out, "--size", "4"], "'4'"),
+        (["render", photo, motion, *out, "--amplitude", "nan"], "nan"),
+        (["render", photo, motion, *out, "--device", "abacus"], "abacus"),
+        (["render", photo, motion], "--out"),
+        (["render"], "photo"),
+        (["export", motion, "--photo", photo], "--stmap"),
+        (["fly"], "fly"),
+        ([], "VERB"),
+    ]:
+        assert hint in refused(capsys, *words), words
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photo_too_small_after_reduction_is_still_rendered_or_refused(photo, motion, tmp_path, capsys):
+    """--size is a wish, not a trap: the smallest one allowed works."""
+    assert run("render", photo, motion, "--out", tmp_path / "out", "--frames", 2, "--size", 16) == 0
+
+
+def test_memory_that_is_not_enough_is_a_sentence(photo, motion, tmp_path, capsys, monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(jobs, "save_frame", exhausted)
+    assert "memory" in refused(capsys, "render", photo, motion, "--out", tmp_path / "out", "--frames", 2)
+
+
+def test_torch_that_is_missing_is_a_sentence(photo, motion, tmp_path):
+    """In a Python where importing torch fails, as in a half-finished installation."""
+    script = f"""
+        import sys
+        sys.modules["torch"] = None
+        from gid_engine.cli import main
+        sys.exit(main(["render", {str(photo)!r}, {str(motion)!r}, "--out", {str(tmp_path / "out")!r}]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and "PyTorch" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help_and_version(capsys):
+    for words, hint in [
+        (["--help"], "animate"),
+        (["render", "--help"], "--rest-frame"),
+        (["--version"], __version__),
+    ]:
+        with pytest.raises(SystemExit) as leave:
+            run(*words)
+        assert leave.value.code == 0 and hint in capsys.readouterr().out
+
+
+def test_asking_for_help_imports_no_torch():
+    script = "import sys, gid_engine.cli as c\ntry: c.main(['render', '--help'])\nexcept SystemExit: pass\n"
+    script += "print('torch' in sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr.strip() == "False"
+
+
+# --- a process that is stopped ----------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize("out", ["frames", "X.mp4"])
+def test_a_signal_stops_it_cleanly(photo, motion, tmp_path, number, status, out):
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "gid_engine",
+            "render",
+            photo,
+            motion,
+            "--out",
+            tmp_path / out,
+            "--frames",
+            "50000",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    first = process.stderr.readline().decode()
+    assert "Frame 1 of 50000" in first
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == status and b"Traceback" not in error
+    parts = [p for p in tmp_path.rglob("*") if ".part" in p.name]
+    assert parts == [] and not (tmp_path / "X.mp4").exists()
+    if out == "frames":
+        record = json.loads((tmp_path / out / "bake.json").read_text(encoding="utf-8"))
+        assert sorted(record["frames"]) == sorted(p.name for p in (tmp_path / out).glob("*.png"))
+
+
+def test_module_and_unicode_console(photo, motion, tmp_path):
+    """A console that knows only ASCII still gets its line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gid_engine", "render", photo, motion, "--out", tmp_path / "木", "--frames", "2"],
+        cwd=ROOT,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"2 frames rendered" in done.stdout and len(list((tmp_path / "木").glob("*.png"))) == 2
+
+
+@pytest.mark.skipif(not WEIGHTS, reason="the weights are not here")
+def test_animate_with_the_real_prior(photo, tmp_path):
+    assert run("animate", photo, "--out", tmp_path / "X.mp4", "--frames", 3, "--steps", 1, "--device", "cpu") == 0
+    assert len(list(read_frames(tmp_path / "X.mp4"))) == 3

@@ -1,7 +1,8 @@
 """OpenEXR: scene-linear pictures, displacement and motion vectors, ST-maps.
 
 In displacement and ST-map files y and v point **up**, as Blender and Nuke have it; the engine's own arrays have y
-down (docs/ARCHITECTURE.md), and the writers here turn it.
+down (docs/ARCHITECTURE.md), and the writers here turn it. Signs and channel names are those of Blender 4.5: its
+Cycles writes the same Vector pass, and its Displace and Map UV nodes give the expected warp to the last bit.
 """
 
 from __future__ import annotations
@@ -84,16 +85,16 @@ def write_displacement_exr(
 
 
 def write_stmap(path: str | os.PathLike, source: np.ndarray) -> None:
-    """Write an ST-map (float32 RGB EXR): R, G = the (u, v) of the photo seen at each pixel, v up, B = 0.
+    """Write an ST-map (float32 RGB EXR): R, G = the (u, v) of the photo seen at each pixel, v up, B = 1.
 
     source: [H, W, 2], the place in the photo that each pixel of the frame shows, (x right, y down) in pixels, the
     centre of the top left one at (0, 0). Pixel centres lie at (j + ½)/W, so that stillness is the identity map of
-    Nuke's STMap and Blender's Map UV.
+    Nuke's STMap and Blender's Map UV, which takes B as coverage.
     """
     height, width = source.shape[:2]
     u = (source[..., 0].astype(np.float64) + 0.5) / width
     v = 1 - (source[..., 1].astype(np.float64) + 0.5) / height
-    write_channels(path, {"R": u, "G": v, "B": np.zeros((height, width))})
+    write_channels(path, {"R": u, "G": v, "B": np.ones((height, width))})
 
 
 def write_channels(path: str | os.PathLike, channels: dict[str, np.ndarray], header: dict | None = None) -> None:

@@ -1,0 +1,47 @@
+"""Amplitude head: which parts of a photo move, and how far relative to the liveliest (one step, no sampling)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .encoder import BLOCKS
+
+
+class AmplitudeHead(nn.Module):
+    """Encoder maps → logits [B, 1, H/4, W/4] of √(rms / liveliest rms): a feature pyramid, coarse to fine.
+
+    The square root keeps gentle motion visible in the loss, as it does in GID eq. 4.
+    """
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        block2, block3, block4, block5 = (adapter for *_, adapter in BLOCKS[1:])
+        self.coarse = _refine(block5, width)
+        self.middle = _refine(width + block4, width)
+        self.fine = _refine(width + block2 + block3, width)
+        self.out = nn.Conv2d(width, 1, 1)
+
+    def forward(self, maps: list[Tensor]) -> Tensor:
+        block2, block3, block4, block5 = maps
+        x = self.coarse(block5)
+        x = self.middle(torch.cat([_to(x, block4), block4], 1))
+        x = self.fine(torch.cat([_to(x, block3), block2, block3], 1))
+        return self.out(x)
+
+
+def _refine(channels: int, width: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1),
+        nn.GroupNorm(8, width),
+        nn.SiLU(),
+        nn.Dropout2d(0.1),
+        nn.Conv2d(width, width, 3, padding=1),
+        nn.GroupNorm(8, width),
+        nn.SiLU(),
+    )
+
+
+def _to(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, like.shape[-2:], mode="bilinear", align_corners=False)

@@ -77,7 +77,8 @@ def contents() -> Iterator[tuple[str, Path]]:
         yield path.relative_to(ROOT / "blender_gid").as_posix(), path
     for path in _files(ROOT / "gid_engine"):
         inner = path.relative_to(ROOT)
-        if inner.parts[1] not in _ENGINE_WITHOUT:
+        # The room itself stays, empty: the command line looks into each for its verb.
+        if inner.parts[1] not in _ENGINE_WITHOUT or inner.parts[2:] == ("__init__.py",):
             yield inner.as_posix(), path
     for path in _files(ROOT / "requirements"):
         yield path.relative_to(ROOT).as_posix(), path

@@ -147,8 +147,9 @@ def test_child_gets_nothing_of_blenders_python(monkeypatch, tmp_path):
 
 def test_core_and_the_engines_motion_need_neither_bpy_nor_torch():
     code = (
-        "import sys, json; from blender_gid.core import client, controls, engine, installer, job, paths, photo_file,"
-        " sequence; print(json.dumps([m for m in ('bpy', 'torch', 'cv2') if m in sys.modules]))"
+        "import sys, json\n"
+        "from blender_gid.core import client, controls, engine, installer, job, paths, photo_file, sequence\n"
+        "print(json.dumps([m for m in ('bpy', 'torch', 'cv2') if m in sys.modules]))"
     )
     root = Path(__file__).resolve().parents[2]
     out = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

@@ -356,7 +356,6 @@ def as_gid_error(error: BaseException) -> GidError | None:
     words = str(error).lower()
     allocation = isinstance(error, RuntimeError) and ("out of memory" in words or "allocate memory" in words)
     if isinstance(error, MemoryError) or allocation or "insufficient memory" in words:
-        _prior.cache_clear()
         return GidError(
             "out_of_memory",
             "The memory of this computer or its graphics card is not enough for this.",

@@ -54,9 +54,7 @@ def prior(monkeypatch):
             progress(0.5, "Step 1 of 2")
             return swaying(seed=options["seed"])
 
-    stand_in = lambda device: Prior()  # noqa: E731
-    stand_in.cache_clear = lambda: None
-    monkeypatch.setattr(jobs, "_prior", stand_in)
+    monkeypatch.setattr(jobs, "_prior", lambda device: Prior())
     return Prior
 
 

@@ -498,6 +498,7 @@ def test_bad_targets(tmp_path):
 def test_a_folder_that_may_not_be_written(tmp_path):
     tmp_path.chmod(0o500)
     assert code_of(save_image, tmp_path / "a.png", noise()).code == "not_writable"
+    assert code_of(VideoWriter(tmp_path / "a.mp4", (64, 48), 30).__enter__).code == "not_writable"
 
 
 def test_missing_folders_are_made_and_leftovers_removed(tmp_path):

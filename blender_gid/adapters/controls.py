@@ -44,7 +44,7 @@ def preview_frames(controls: Controls, scene: bpy.types.Scene) -> tuple[range, b
 
 def _sample(plane: bpy.types.Object, scene: bpy.types.Scene, first: int, last: int) -> dict[str, Track]:
     curves = {curve.data_path: curve for curve in compat.fcurves(plane)}
-    if _needs_stepping(plane):
+    if needs_stepping(plane):
         return _step(plane, scene, first, last)
     tracks = {}
     for name in _TRACKS:
@@ -58,7 +58,7 @@ def _sample(plane: bpy.types.Object, scene: bpy.types.Scene, first: int, last: i
     return tracks
 
 
-def _needs_stepping(plane: bpy.types.Object) -> bool:
+def needs_stepping(plane: bpy.types.Object) -> bool:
     """Whether F-curves alone tell the controls wrongly: a driver or the NLA has a say."""
     data = plane.animation_data
     if data is None:

@@ -7,8 +7,6 @@ import bpy
 from . import compat
 
 PHOTO, BAKED, _EMISSION, _ALPHA = "GID Photo", "GID Baked", "GID Emission", "GID Alpha"
-# Bits a pixel of images with alpha: 8, 16 and 32 bits a channel.
-_DEPTHS_WITH_ALPHA = (32, 64, 128)
 
 
 def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Material:
@@ -20,7 +18,7 @@ def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Materi
     output = _node(nodes, "ShaderNodeOutputMaterial", "GID Output", 600, 0)
     emission = _node(nodes, "ShaderNodeEmission", _EMISSION, 200, -60)
     shader = emission
-    if image.depth in _DEPTHS_WITH_ALPHA:
+    if image.depth == (128 if image.is_float else 32):  # bits a pixel: four channels
         shader = _node(nodes, "ShaderNodeMixShader", _ALPHA, 400, 0)
         clear = _node(nodes, "ShaderNodeBsdfTransparent", "GID Clear", 200, 60)
         links.new(clear.outputs[0], shader.inputs[1])

@@ -17,6 +17,7 @@ from bpy.props import (
 
 from ..core.engine import GidError
 from . import compat, display, preview
+from .controls import needs_stepping
 
 
 def _show(self, context) -> None:
@@ -24,12 +25,15 @@ def _show(self, context) -> None:
 
 
 def _replay(self, context) -> None:
-    """A control was changed by hand: let the preview follow. (Keyframes don't come here: Update Preview.)"""
-    gid = self.id_data.gid
+    """A control was changed by hand: let the preview follow. Keyframes don't come here, and stepping through
+    the scene would take too long for a slider: both are left to Update Preview."""
+    plane = self.id_data
+    if needs_stepping(plane):
+        return
     try:
-        preview.refresh(self.id_data, context.scene)
+        preview.refresh(plane, context.scene)
     except GidError as error:
-        gid.status, gid.failed = str(error), True
+        plane.gid.status, plane.gid.failed = str(error), True
 
 
 _FIXED = {"options": set(), "override": {"LIBRARY_OVERRIDABLE"}}

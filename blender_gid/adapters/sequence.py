@@ -30,14 +30,14 @@ def link(plane: bpy.types.Object, sequence: Sequence) -> None:
 def _image(surface: bpy.types.Material, sequence: Sequence) -> bpy.types.Image:
     photo = material.image_node(surface, material.PHOTO).image
     node = material.image_node(surface, material.BAKED)
-    path = str(sequence.path(sequence.first))
+    path = sequence.path(sequence.first)
     image = node.image if node else None
-    if image is None or shared(image):
-        image = bpy.data.images.load(path)
-    image.filepath = files.stored(sequence.path(sequence.first))
+    # Another format may keep its alpha another way: Blender decides when it loads the file.
+    if image is None or shared(image) or not image.filepath.endswith(sequence.suffix):
+        image = bpy.data.images.load(str(path))
+    image.filepath = files.stored(path)
     image.source = "SEQUENCE"
     if photo is not None:
         image.colorspace_settings.name = photo.colorspace_settings.name
-        image.alpha_mode = photo.alpha_mode
     image.reload()
     return image

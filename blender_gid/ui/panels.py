@@ -79,6 +79,8 @@ class _Main:
         column.operator("gid.predict", icon="FORCE_WIND")
         column.operator("gid.bake", icon="RENDER_ANIMATION")
         draw_job(layout)
+        if not bpy.data.filepath:
+            _wrapped(layout, "Save the file to keep motion and frames beside it.", "INFO")
         if gid.status:
             _wrapped(layout, gid.status, "ERROR" if gid.failed else "INFO")
         if context.scene.view_settings.view_transform != "Standard":

@@ -53,7 +53,7 @@ def engine_facts() -> dict:
     facts["torch"] = torch.__version__
     facts["device"] = best_device()
     facts["renderer"] = _room("render").RENDERER_VERSION
-    facts["weights"] = any((Path(__file__).parent / "prior" / "weights").glob("*.safetensors"))
+    facts["weights"] = (Path(__file__).parent / "prior" / "weights" / "sha256.json").is_file()
     return facts
 
 

@@ -1,0 +1,117 @@
+"""The add-on with the real engine: GID_ENGINE_PYTHON, or `.venvs/engine` in the project. Skipped without."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from fake_worker import sway
+from pictures import photo, write_png
+
+from gid_engine.motion import save_motion
+
+ROOT = Path(__file__).resolve().parents[2]
+IN_PLACE = ROOT / ".venvs" / "engine" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+PYTHON = Path(os.environ.get("GID_ENGINE_PYTHON") or IN_PLACE)
+WEIGHTS = list((ROOT / "gid_engine" / "prior" / "weights").glob("*.safetensors"))
+
+pytestmark = pytest.mark.skipif(not PYTHON.is_file(), reason="needs the engine's Python")
+
+
+@pytest.fixture
+def plane(tmp_path, monkeypatch):
+    monkeypatch.setenv("GID_ENGINE_PYTHON", str(PYTHON))
+    folder = tmp_path / "d é 花"
+    folder.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(folder / "f.blend"))
+    bpy.ops.gid.import_photo(filepath=str(write_png(folder / "p.png", photo(96, 64, channels=4))))
+    bpy.context.scene.frame_start, bpy.context.scene.frame_end = 1, 30
+    bpy.context.scene.render.fps = 4  # a loop of few frames must last long enough for a slow sway
+    plane = bpy.context.object
+    plane.gid.loop_frames = 6
+    return plane
+
+
+@pytest.fixture
+def moving(plane, tmp_path):
+    """The plane with a motion, so that baking needs no weights."""
+    save_motion(tmp_path / "p.motion.safetensors", sway(h=32, w=48))
+    plane.gid.motion = str(tmp_path / "p.motion.safetensors")
+    return plane
+
+
+def frames(plane):
+    return Path(bpy.path.abspath("//gid")) / plane.gid.folder / "frames"
+
+
+def read(path):
+    image = bpy.data.images.load(str(path))
+    pixels = np.array(image.pixels)
+    bpy.data.images.remove(image)
+    return pixels
+
+
+def test_bake_starts_with_the_photo_itself_and_then_moves(moving):
+    assert bpy.ops.gid.bake() == {"FINISHED"}
+    still = read(bpy.path.abspath(moving.active_material.node_tree.nodes["GID Photo"].image.filepath))
+    first, later = (read(frames(moving) / f"p_{n:04d}.png") for n in (1, 3))
+    assert np.array_equal(first, still) and not np.array_equal(later, still)
+
+
+def test_a_second_bake_renders_only_what_changed(moving):
+    bpy.ops.gid.bake()
+    bpy.ops.gid.bake()
+    assert "6 of them as they were" in moving.gid.status
+    moving.gid.amplitude = 0.5
+    bpy.ops.gid.bake()
+    assert "1 of them as they were" in moving.gid.status  # the rest frame
+
+
+def test_the_worker_killed_in_the_middle_then_resumed(moving):
+    from blender_gid.adapters import jobs
+
+    moving.gid.loop_frames = 30
+
+    def kill():
+        while not list(frames(moving).glob("p_*.png")):
+            time.sleep(0.005)
+        jobs._client._process.kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(RuntimeError, match="stopped in the middle"):
+        bpy.ops.gid.bake()
+    thread.join()
+    done = list(frames(moving).glob("p_*.png"))
+    assert 0 < len(done) < 30 and all(read(path).size == 96 * 64 * 4 for path in done)
+    assert moving.gid.display != "BAKED"
+    assert bpy.ops.gid.bake() == {"FINISHED"}
+    assert not list(frames(moving).glob("*.part")) and len(list(frames(moving).glob("p_*.png"))) == 30
+
+
+def test_a_damaged_motion_is_told_by_name(moving):
+    path = Path(moving.gid.motion)
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(RuntimeError, match=r"p\.motion\.safetensors can't be used"):
+        bpy.ops.gid.bake()
+
+
+def test_engine_reports_itself(plane):
+    if WEIGHTS:
+        assert bpy.ops.gid.test_engine() == {"FINISHED"}
+    else:
+        with pytest.raises(RuntimeError, match="weights"):
+            bpy.ops.gid.test_engine()
+
+
+@pytest.mark.skipif(not WEIGHTS, reason="needs the prior's weights")
+def test_predict_then_play(plane):
+    assert bpy.ops.gid.predict() == {"FINISHED"}
+    assert plane.gid.display == "PREVIEW" and Path(bpy.path.abspath(plane.gid.motion)).is_file()
+    bpy.context.scene.frame_set(3)
+    evaluated = plane.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    assert any((a.co - b.co).length > 0 for a, b in zip(evaluated.vertices, plane.data.vertices, strict=True))

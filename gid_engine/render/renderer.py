@@ -1,8 +1,8 @@
 """The renderer: one photo and its modes, any number of frames.
 
-A frame is made in four steps: the displacement F at the modal coordinates, −F splatted forwards onto a grid
-(which inverts F and settles who covers whom), the photo sampled once at the place that names, and the background
-plate where nothing landed. Splatting the flow instead of the colours keeps the photo's sharpness at any size.
+A frame is made in three steps: the displacement F at the modal coordinates is inverted on a grid (backward.py),
+the photo is sampled once at the place that names (sample.py), and the background plate (plate.py) shows where
+nothing landed. Splatting the flow instead of the colours keeps the photo's sharpness at any size.
 """
 
 from __future__ import annotations
@@ -16,25 +16,16 @@ import torch
 
 from ..errors import GidError
 from ..motion import Modes
-from .guide import guide_motion
-from .plate import OUTLINE, background_near, background_plate
-from .sample import premultiplied, sample_photo, straight
-from .splat import FIXED_POINT, accumulate
+from .backward import BackwardFlow
+from .plate import background_plate
+from .sample import premultiplied, sample_photo, samples_exactly, straight
 
 # Part of every frame's key: raise it whenever a change here alters a pixel.
 RENDERER_VERSION = "1"
 
 SPLAT_SIDE = 1024  # longest side of the splat grid
-METRIC = 20.0  # exponent of the softmax weight of the strongest motion (GID §5: Z = time-mean ‖F‖)
-BORDER = 16 / 512  # share of the width along which the motion fades to zero at the frame
 STILL_PX = 1e-3  # pixels that move less keep the photo's bits
-STILL_RMS_PX = 1e-4  # pixels whose whole motion is less are not splatted
-IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample belongs to the thing that moves
-HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
-# Where motion tears: samples stretched this much begin to leave the splat, and have left it.
-TEARING, TORN = 1.4, 1.9
-WITHIN = 0.3  # share of a stretch that counts as tearing where no object ends
-BAND_PIXELS = 1 << 20  # a frame is sampled in bands of rows of about so many pixels
+BAND_PIXELS = 1 << 19  # a frame is sampled in bands of rows of about so many pixels
 
 
 class Renderer:
@@ -52,39 +43,40 @@ class Renderer:
         self.photo, self.modes = photo_pixels, modes
         self.device = _device(device)
         self._photo_sha256 = photo_sha256
-        height, width = photo_pixels.shape[:2]
+        height, width = self.size = photo_pixels.shape[:2]
         scale = min(1.0, SPLAT_SIDE / max(height, width))
         self.grid = max(2, round(height * scale)), max(2, round(width * scale))
 
     # Asking for frames
 
     def render(self, q: np.ndarray) -> np.ndarray:
-        """The frame at the modal coordinates q (complex [K]): the photo's shape and dtype."""
-        height, width = self.photo.shape[:2]
-        backward, alpha = self._backward_flow(q)
+        """The frame at the modal coordinates q (complex [K]): the photo's shape and dtype.
+
+        Raises GidError if the motion is not finite there.
+        """
+        flow = self._backward_flow(q)
         frame = self.photo.copy()
-        rows_a_band = max(1, BAND_PIXELS // width)
-        for top in range(0, height, rows_a_band):
-            self._render_band(frame, backward, alpha, top, min(height, top + rows_a_band))
+        rows_a_band = max(1, BAND_PIXELS // self.size[1])
+        for top in range(0, self.size[0], rows_a_band):
+            self._render_band(frame, flow, top, min(self.size[0], top + rows_a_band))
         return frame
 
     def displacement(self, q: np.ndarray) -> np.ndarray:
         """F as rendered: float32 [h, w, 2] on the splat grid, in photo widths, guided by the photo's edges, zero
         at the frame's border."""
-        return self._splat_setup.displacement(_finite(self.modes.displacement(np.asarray(q))))
+        return self._backward.displacement(self._coarse(q))
 
     def backward_map(self, q: np.ndarray) -> np.ndarray:
         """Where each pixel of the frame takes its colour: float32 [H, W, 2], absolute (x right, y down) in
-        pixels of the photo; the centre of the top left pixel is (0, 0). In holes: the place the nearest covered
-        pixels continue to."""
-        height, width = self.photo.shape[:2]
-        backward, _ = self._backward_flow(q)
-        return _source(_enlarge(backward, (height, width), 0, height), 0, 0, (height, width))
+        pixels of the photo; the centre of the top left pixel is (0, 0). In holes it continues the motion of
+        the pixels around."""
+        flow_x, flow_y, _ = self._backward_flow(q)
+        window = 0, self.size[0], 0, self.size[1]
+        return np.dstack(_source(flow_x, flow_y, self.size, window))
 
     def hole_mask(self, q: np.ndarray) -> np.ndarray:
         """How much of the background plate each pixel of the frame shows: float32 [H, W], 0…1."""
-        height, width = self.photo.shape[:2]
-        return _enlarge(self._backward_flow(q)[1], (height, width), 0, height)
+        return _enlarge(self._backward_flow(q)[2], self.size, (0, self.size[0], 0, self.size[1]))
 
     def frame_key(self, q: np.ndarray) -> str:
         """SHA-256 of everything the frame at q follows from; cheap, renders nothing."""
@@ -101,139 +93,64 @@ class Renderer:
         return digest.digest()
 
     @cached_property
-    def _splat_setup(self) -> _SplatSetup:
-        return _SplatSetup(self.photo, self.modes, self.grid, self.device)
+    def _small(self) -> np.ndarray:
+        """The photo on the splat grid: float32 [gh, gw, C], alpha premultiplied."""
+        return _shrink(self.photo, self.grid)
+
+    @cached_property
+    def _backward(self) -> BackwardFlow:
+        colour = _perceptual(self._small, self.photo.dtype)
+        return BackwardFlow(colour, self.modes, self.size[::-1], self.device)
 
     @cached_property
     def _plate(self) -> np.ndarray:
         """float32 [gh, gw, C], alpha premultiplied."""
-        rms = self._splat_setup.rms
-        return background_plate(_shrink(self.photo, self.grid), rms, _reach(rms, self.grid))
+        return background_plate(self._small, self._backward.rms, self._backward.reach)
 
-    def _backward_flow(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(backward flow [gh, gw, 2] in photo widths, share of the plate [gh, gw] 0…1) on the splat grid."""
-        return self._splat_setup.backward_flow(_finite(self.modes.displacement(np.asarray(q))))
-
-    def _render_band(self, frame, backward, alpha, top, bottom) -> None:
-        """Writes rows top…bottom of the frame, the columns that move."""
-        size = self.photo.shape[:2]
-        flow, share = _enlarge(backward, size, top, bottom), _enlarge(alpha, size, top, bottom)
-        moved = (np.abs(flow).max(-1) >= STILL_PX / size[1]) | (share > 0)
-        columns = np.flatnonzero(moved.any(0))
-        if not len(columns):
-            return
-        left, right = columns[0], columns[-1] + 1
-        flow, share, moved = flow[:, left:right], share[:, left:right], moved[:, left:right]
-        sampled = sample_photo(self.photo, _source(flow, top, left, size))
-        uncovered = share > 0
-        if uncovered.any():
-            plate = _enlarge(self._plate, size, top, bottom)[:, left:right][uncovered]
-            amount = share[uncovered][:, None]
-            covered = premultiplied(sampled[uncovered])
-            sampled[uncovered] = straight(covered + (plate - covered) * amount, self.photo.dtype)
-        np.copyto(frame[top:bottom, left:right], sampled, where=moved[..., None])
-
-
-class _SplatSetup:
-    """What the splat needs of a photo and its modes: look-up positions, weights, the taper at the border."""
-
-    def __init__(self, photo: np.ndarray, modes: Modes, grid: tuple[int, int], device: torch.device):
-        self.grid, self.device = grid, device
-        self.aspect = photo.shape[1] / photo.shape[0]
-        rms = modes.rms()
-        colour = _perceptual(_shrink(photo, grid), photo.dtype)
-        guide = guide_motion(colour, cv2.resize(rms, grid[::-1]))
-        # From pixels of the splat grid to cells of the modes, pixel centres on both.
-        cells = np.float32([rms.shape[1] / grid[1], rms.shape[0] / grid[0]])
-        self.positions = (guide.positions + 0.5) * cells - 0.5
-        self.taper = _border_taper(grid)
-        self.rms = _look_up(rms, self.positions) * self.taper
-        strongest = max(float(self.rms.max()), 1e-12)
-        alone = background_near(self.rms, _reach(self.rms, grid))
-        self.outlines = tuple(
-            torch.from_numpy(WITHIN + (1 - WITHIN) * outline * alone[: outline.shape[0], : outline.shape[1]]).to(
-                device
+    def _coarse(self, q: np.ndarray) -> np.ndarray:
+        displacement = self.modes.displacement(np.asarray(q))
+        if not np.isfinite(displacement).all():
+            raise GidError(
+                "motion_not_finite",
+                "The motion of this frame is not a number in places.",
+                "Lower amplitude, impulses and wind, or predict the motion anew.",
             )
-            for outline in guide.outlines
-        )
-        weight = np.exp(METRIC * (self.rms / strongest - 1)).astype(np.float32)
-        around = np.ones((2 * OUTLINE + 1,) * 2, np.uint8)
-        moving = cv2.dilate(self.rms, around) * photo.shape[1] > STILL_RMS_PX
-        in_front = self.rms >= IN_FRONT * cv2.dilate(self.rms, around)
-        self.in_front = torch.from_numpy(in_front).to(device)
-        self.moving = torch.from_numpy(np.flatnonzero(moving)).to(device)
-        self.weight = torch.from_numpy(weight[moving]).to(device)
-        columns, rows = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in grid[::-1]))
-        self.home = torch.from_numpy(np.stack([columns[moving], rows[moving]], -1)).to(device)
-        # Still pixels stay where they are: their part of the sums is the same in every frame.
-        still = torch.from_numpy(~moving).reshape(-1).to(device)
-        self.still_weight = (still * FIXED_POINT * torch.from_numpy(weight).reshape(-1).to(device)).long()
-        self.still_coverage = still.long() * int(FIXED_POINT)
+        return displacement
 
-    def displacement(self, coarse: np.ndarray) -> np.ndarray:
-        """Modes.displacement [h, w, 2] -> the splat grid's."""
-        return _look_up(coarse, self.positions) * self.taper[..., None]
+    def _backward_flow(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self._backward(self._coarse(q))
 
-    def backward_flow(self, coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See Renderer._backward_flow."""
-        h, w = self.grid
-        # Nothing moves farther than across the photo; the range also fits the fixed-point numbers.
-        flow = torch.from_numpy(self.displacement(coarse)).to(self.device).clamp(-1, 1)
-        pixels = flow * flow.new_tensor([w, h * self.aspect])
-        whole = _wholeness(pixels, self.in_front, self.outlines).reshape(-1)[self.moving]
-        flow, pixels = (field.reshape(-1, 2)[self.moving] for field in (flow, pixels))
-        largest = float(flow.abs().max()) if len(flow) else 0.0
-        if largest == 0:
-            return np.zeros((h, w, 2), np.float32), np.zeros((h, w), np.float32)
-        zeros = torch.zeros_like(self.still_weight)
-        totals = [zeros, zeros.clone(), self.still_weight.clone(), self.still_coverage.clone()]
-        weight = self.weight * whole
-        pull = -flow / largest * weight[:, None]
-        accumulate(totals, [pull[:, 0], pull[:, 1], weight, whole], self.home + pixels, (h, w))
-        flow_x, flow_y, weight, coverage = (total.double() for total in totals)
-        backward = torch.stack([flow_x, flow_y], -1) / weight.clamp_min(1)[:, None] * largest
-        backward = backward.clamp(-1, 1).float().reshape(h, w, 2).cpu().numpy()
-        coverage = (coverage / FIXED_POINT).float().reshape(h, w).cpu().numpy()
-        # Coverage by samples drawn apart is spotty; its mean over 5×5 pixels is not.
-        even = cv2.blur(coverage, (5, 5), borderType=cv2.BORDER_REPLICATE)
-        share = np.clip((SOLID - even) / (SOLID - HOLE), 0, 1)
-        return _continued(backward, coverage), share
+    def _render_band(self, frame: np.ndarray, flow: tuple[np.ndarray, ...], top: int, bottom: int) -> None:
+        """Writes rows top…bottom of the frame, where they change."""
+        flow_x, flow_y, share = flow
+        still = STILL_PX / self.size[1]
+        window = _window(self.size, top, bottom, (cv2.absdiff(flow_x, 0), cv2.absdiff(flow_y, 0), share), still)
+        if window is None:
+            return
+        top, bottom, left, right = window
+        source_x, source_y = _source(flow_x, flow_y, self.size, window)
+        sampled = sample_photo(self.photo, source_x, source_y)
+        uncovered = _enlarge(share, self.size, window)
+        self._show_plate(sampled, uncovered, window)
+        target = frame[top:bottom, left:right]
+        if samples_exactly(self.photo):
+            target[:] = sampled
+            return
+        moved = uncovered > 0
+        for source, home in ((source_x, np.arange(left, right)), (source_y, np.arange(top, bottom)[:, None])):
+            moved |= np.abs(source - home) >= STILL_PX
+        np.copyto(target, sampled, where=moved[..., None])
 
-
-def _reach(rms: np.ndarray, grid: tuple[int, int]) -> float:
-    """How far motion (RMS in widths) uncovers background, with the surroundings that show what it is: pixels."""
-    return min(4 * float(rms.max()) * grid[1], 0.08 * max(grid)) + 2
-
-
-def _wholeness(pixels: torch.Tensor, in_front: torch.Tensor, outlines: tuple[torch.Tensor, ...]) -> torch.Tensor:
-    """1 where the displacement [h, w, 2] (in its own pixels) stretches little, 0 where it tears: [h, w].
-
-    A blurred motion boundary that opens up is a ramp of samples drawn far apart. They belong to neither side,
-    and without them a clean hole for the plate is left. At the ramp's end in front (in_front: bool [h, w]) the
-    last whole sample stays; behind, OUTLINE samples more go, which the thing's antialiased outline has coloured
-    and which would be left standing as its ghost.
-    """
-    inner, outer = pixels.new_ones(pixels.shape[:2]), pixels.new_ones(pixels.shape[:2])
-    for axis in (0, 1):
-        unit = pixels.new_tensor([1.0, 0.0] if axis == 1 else [0.0, 1.0])
-        step = 1 + ((pixels.diff(dim=axis) + unit).norm(dim=-1) - 1) * outlines[axis]
-        ends = torch.ones_like(step.narrow(axis, 0, 1))
-        before, after = torch.cat([ends, step], axis), torch.cat([step, ends], axis)
-        inner = torch.maximum(inner, torch.minimum(before, after))
-        outer = torch.maximum(outer, torch.maximum(before, after))
-    outer = torch.nn.functional.max_pool2d(outer[None], 2 * OUTLINE + 1, 1, OUTLINE)[0]
-    stretch = torch.where(in_front, inner, outer)
-    return ((TORN - stretch) / (TORN - TEARING)).clamp(0, 1)
-
-
-def _continued(backward: np.ndarray, coverage: np.ndarray) -> np.ndarray:
-    """Backward flow with its holes filled from the covered pixels around them, a few pixels deep."""
-    known = (coverage >= HOLE).astype(np.float32)
-    if known.all():
-        return backward
-    spread = cv2.blur(known, (5, 5))
-    filled = cv2.blur(backward * known[..., None], (5, 5)) / np.maximum(spread, 1e-6)[..., None]
-    return np.where(known[..., None] > 0, backward, filled)
+    def _show_plate(self, sampled: np.ndarray, share: np.ndarray, window: tuple[int, int, int, int]) -> None:
+        """Mixes the plate into the window's samples [h, w, C] by share [h, w]."""
+        places = np.flatnonzero(share > 0)
+        if not len(places):
+            return
+        plate = _enlarge(self._plate, self.size, window).reshape(-1, sampled.shape[2])[places]
+        samples = sampled.reshape(-1, sampled.shape[2])
+        covered = premultiplied(samples[places])
+        mixed = covered + (plate - covered) * share.reshape(-1)[places][:, None]
+        samples[places] = straight(mixed, self.photo.dtype)
 
 
 def _check_photo(photo: np.ndarray, modes: Modes) -> None:
@@ -252,20 +169,10 @@ def _check_photo(photo: np.ndarray, modes: Modes) -> None:
 
 
 def _device(name: str) -> torch.device:
-    """ "auto" takes CUDA if there is any; Apple's "mps" renders on the CPU, which is fast there."""
+    """"auto" takes CUDA if there is any; Apple's "mps" renders on the CPU, which is fast there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device("cpu" if name == "mps" else name)
-
-
-def _finite(displacement: np.ndarray) -> np.ndarray:
-    if not np.isfinite(displacement).all():
-        raise GidError(
-            "motion_not_finite",
-            "The motion of this frame is not a number in places.",
-            "Lower amplitude, impulses and wind, or predict the motion anew.",
-        )
-    return displacement
 
 
 def _shrink(photo: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
@@ -292,31 +199,42 @@ def _perceptual(small: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return colour / np.float32(np.iinfo(dtype).max)
 
 
-def _border_taper(grid: tuple[int, int]) -> np.ndarray:
-    """0 on the outermost pixels, rising smoothly to 1 over BORDER of the width."""
-    reach = max(2.0, BORDER * grid[1])
-    ramps = [np.clip(np.minimum(np.arange(n), n - 1 - np.arange(n)) / min(reach, n / 4), 0, 1) for n in grid]
-    ramps = [(ramp * ramp * (3 - 2 * ramp)).astype(np.float32) for ramp in ramps]
-    return np.minimum(ramps[0][:, None], ramps[1][None, :])
+def _window(size, top: int, bottom: int, planes: tuple[np.ndarray, ...], still: float):
+    """(top, bottom, left, right) of the photo's pixels in rows top…bottom that any plane [gh, gw] above still
+    touches when enlarged; None if there are none."""
+    height, width = size
+    grid_height, grid_width = planes[0].shape
+    first = max(0, int((top + 0.5) * grid_height / height - 0.5))
+    last = min(grid_height, int((bottom - 0.5) * grid_height / height - 0.5) + 2)
+    busy = np.flatnonzero(np.max([plane[first:last].max(0) for plane in planes], 0) > still)
+    if not len(busy):
+        return None
+    left = max(0, int((busy[0] - 1) * width / grid_width))
+    right = min(width, int(np.ceil((busy[-1] + 2) * width / grid_width)))
+    return top, bottom, left, right
 
 
-def _look_up(maps: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    return cv2.remap(maps, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _enlarge(plane: np.ndarray, size: tuple[int, int], window: tuple[int, int, int, int]) -> np.ndarray:
+    """A plane [gh, gw(, C)] enlarged linearly to size (H, W), of which the window (top, bottom, left, right)."""
+    top, bottom, left, right = window
+    rows = (np.arange(top, bottom, dtype=np.float32) + 0.5) * (plane.shape[0] / size[0]) - 0.5
+    rows = np.clip(rows, 0, plane.shape[0] - 1)
+    first = np.minimum(rows.astype(int), plane.shape[0] - 2)
+    part = (rows - first).astype(np.float32).reshape(-1, *[1] * (plane.ndim - 1))
+    band = plane[first]
+    band += (plane[first + 1] - band) * part
+    if plane.shape[1] == size[1]:
+        return band[:, left:right]
+    return cv2.resize(band, (size[1], bottom - top), interpolation=cv2.INTER_LINEAR)[:, left:right]
 
 
-def _enlarge(grid: np.ndarray, size: tuple[int, int], top: int, bottom: int) -> np.ndarray:
-    """Rows top…bottom of the grid [h, w, ...] enlarged linearly to size (H, W), whatever the band."""
-    rows = (np.arange(top, bottom, dtype=np.float32) + 0.5) * (grid.shape[0] / size[0]) - 0.5
-    rows = np.clip(rows, 0, grid.shape[0] - 1)
-    first = np.minimum(rows.astype(int), grid.shape[0] - 2)
-    part = (rows - first).astype(np.float32).reshape(-1, *[1] * (grid.ndim - 1))
-    band = grid[first] + (grid[first + 1] - grid[first]) * part
-    return cv2.resize(band, (size[1], bottom - top), interpolation=cv2.INTER_LINEAR)
-
-
-def _source(flow: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.ndarray:
-    """Backward flow [h, w, 2] in photo widths of the window at (top, left) -> absolute pixels of the photo."""
-    source = flow * np.float32(size[1])
-    source[..., 0] += np.arange(left, left + flow.shape[1], dtype=np.float32)
-    source[..., 1] += np.arange(top, top + flow.shape[0], dtype=np.float32)[:, None]
-    return np.clip(source, 0, np.float32([size[1] - 1, size[0] - 1]), out=source)
+def _source(flow_x, flow_y, size: tuple[int, int], window: tuple[int, int, int, int]):
+    """Backward flow [gh, gw] in photo widths -> absolute (x, y) in the window, in pixels of the photo."""
+    top, bottom, left, right = window
+    homes = np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32)[:, None]
+    sources = []
+    for flow, home, last in zip((flow_x, flow_y), homes, (size[1] - 1, size[0] - 1), strict=True):
+        source = _enlarge(flow * np.float32(size[1]), size, window)
+        source += home
+        sources.append(np.clip(source, 0, last, out=source))
+    return sources

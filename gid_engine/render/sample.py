@@ -6,25 +6,29 @@ import cv2
 import numpy as np
 
 
-def sample_photo(photo: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """photo [H, W, C] read at source float32 [h, w, 2] (x, y in pixels, centres at whole numbers) -> [h, w, C].
+def samples_exactly(photo: np.ndarray) -> bool:
+    """Does sample_photo give a pixel's own bits at its own place (and within 1/64 pixel of it)?"""
+    return photo.dtype != np.float32 and photo.shape[2] == 3
+
+
+def sample_photo(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """photo [H, W, C] read at x, y float32 [h, w] (pixels, centres at whole numbers) -> [h, w, C].
 
     Bicubic. Alpha of 8 and 16 bit is straight and is premultiplied for the interpolation, so that a
     transparent pixel's colour does not leak. Float pixels (scene-linear, EXR) are kept between the smallest and
     largest of the 2×2 pixels around the place: an overshoot beside a light source could be negative.
     """
-    if photo.dtype != np.float32 and photo.shape[2] == 3:
-        return cv2.remap(photo, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    crop, source = _rows_needed(photo, source)
-    if photo.dtype == np.float32:
-        return _sample_clamped(crop, source)
-    sampled = _sample_clamped(premultiplied(crop), source)
-    return straight(sampled, photo.dtype)
+    if samples_exactly(photo):
+        return cv2.remap(photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # Only the rows the band needs become float.
+    first = max(0, int(y.min()) - 2)
+    last = min(photo.shape[0], int(y.max()) + 4)
+    return straight(_sample_clamped(premultiplied(photo[first:last]), x, y - np.float32(first)), photo.dtype)
 
 
 def premultiplied(pixels: np.ndarray) -> np.ndarray:
     """float32 [..., C] in the photo's value range; colour times alpha where there is a straight alpha."""
-    result = pixels.astype(np.float32)
+    result = pixels.astype(np.float32, copy=False)
     if pixels.shape[-1] == 4 and pixels.dtype != np.float32:
         result[..., :3] *= result[..., 3:] * np.float32(1 / np.iinfo(pixels.dtype).max)
     return result
@@ -42,18 +46,12 @@ def straight(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.rint(np.clip(pixels, 0, limit)).astype(dtype)
 
 
-def _rows_needed(photo: np.ndarray, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    first = max(0, int(np.floor(source[..., 1].min())) - 2)
-    last = min(photo.shape[0], int(np.ceil(source[..., 1].max())) + 3)
-    return photo[first:last], source - np.float32([0, first])
-
-
-def _sample_clamped(pixels: np.ndarray, source: np.ndarray) -> np.ndarray:
-    sampled = cv2.remap(pixels, source, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    corner = np.floor(source)
+def _sample_clamped(pixels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    sampled = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     square, anchor = np.ones((2, 2), np.uint8), (0, 0)
-    for bound, filtered in ((np.maximum, cv2.erode), (np.minimum, cv2.dilate)):
-        limit = filtered(pixels, square, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-        limit = cv2.remap(limit, corner, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    corner = np.floor(x), np.floor(y)
+    for bound, extreme in ((np.maximum, cv2.erode), (np.minimum, cv2.dilate)):
+        limit = extreme(pixels, square, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+        limit = cv2.remap(limit, *corner, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
         bound(sampled, limit, out=sampled)
     return sampled

@@ -1,42 +1,84 @@
 """Forward warping by softmax splatting (Niklaus & Liu, Softmax Splatting, CVPR 2020; used by GID §5).
 
-A sample at p with displacement F lands between the four pixels around p + F and is shared among them by the
-bilinear kernel b. Where several samples meet, each counts with b·exp(Z): the larger metric Z wins, softly.
+A sample that lands at p is shared among the four pixels around p by the bilinear kernel b. Where several samples
+meet, each counts with b·exp(Z): the larger metric Z wins, softly.
 """
 
 from __future__ import annotations
 
 import torch
 
-# 46 fractional bits hold weights down to e^-20 with 5 digits and leave room for 2^17 full samples in one cell.
-FIXED_POINT = float(2**46)
+# Fixed point: values of up to 1 in 34 bits (a weight of e^-12 still has 5 digits), the shares of the four pixels in
+# 12; that leaves room for 2^17 full samples in one pixel.
+VALUE_BITS, SHARES = 34, 1 << 12
 
 
-def bilinear_corners(position: torch.Tensor, size: tuple[int, int]):
-    """The four pixels around each position: yields (index int64 [N], weight [N]), the weight 0 outside.
+def bilinear_corners(x: torch.Tensor, y: torch.Tensor, size: tuple[int, int]):
+    """The four pixels around each position: a list of (index int64 [N], weight [N]).
 
-    position: [N, 2] in pixels (x, y), pixel centres at whole numbers; size: (h, w); index counts row by row.
+    x, y: [N] in pixels, pixel centres at whole numbers; size: (h, w). The index counts row by row in a padded
+    image of (h + 3) × (w + 3) pixels whose pixel (1, 1) is the image's first: what lands outside lands there
+    (see cropped).
     """
     h, w = size
-    corner = position.detach().floor()
-    fraction = position - corner
-    corner = corner.long()
-    for dy in (0, 1):
-        for dx in (0, 1):
-            x, y = corner[:, 0] + dx, corner[:, 1] + dy
-            weight_x = fraction[:, 0] if dx else 1 - fraction[:, 0]
-            weight_y = fraction[:, 1] if dy else 1 - fraction[:, 1]
-            inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-            index = y.clamp(0, h - 1) * w + x.clamp(0, w - 1)
-            yield index, weight_x * weight_y * inside
+    x, y = x.clamp(-1, w), y.clamp(-1, h)
+    left, top = x.detach().floor(), y.detach().floor()
+    right_share, lower_share = x - left, y - top
+    left_share, upper_share = 1 - right_share, 1 - lower_share
+    index = ((top + 1) * (w + 3) + (left + 1)).long()
+    return [
+        (index, upper_share * left_share),
+        (index + 1, upper_share * right_share),
+        (index + (w + 3), lower_share * left_share),
+        (index + (w + 4), lower_share * right_share),
+    ]
 
 
-def sum_splat(values: torch.Tensor, position: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Σ b·value on the pixels of an h×w image: [N, C] at positions [N, 2] -> [h·w, C]; differentiable."""
-    total = values.new_zeros(size[0] * size[1], values.shape[1])
-    for index, weight in bilinear_corners(position, size):
-        total = total.index_add(0, index, values * weight[:, None])
-    return total
+def padded_zeros(size: tuple[int, int], **options) -> torch.Tensor:
+    """A flat padded image for the indices of bilinear_corners."""
+    return torch.zeros((size[0] + 3) * (size[1] + 3), **options)
+
+
+def cropped(padded: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """The image [h, w] in a flat padded one."""
+    h, w = size
+    return padded.view(h + 3, w + 3)[1 : h + 1, 1 : w + 1]
+
+
+def sum_splat(values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, size: tuple[int, int]):
+    """Σ b·value for every channel [N] at the positions x, y [N]: a list of [h, w]; differentiable."""
+    corners = bilinear_corners(x, y, size)
+    totals = []
+    for value in values:
+        total = padded_zeros(size, dtype=value.dtype, device=value.device)
+        for index, weight in corners:
+            total = total.index_add(0, index, value * weight)
+        totals.append(cropped(total, size))
+    return totals
+
+
+def fixed_point(values: torch.Tensor) -> torch.Tensor:
+    """Values of up to 1 as int64, unit 2^-VALUE_BITS."""
+    return (values * float(1 << VALUE_BITS)).long()
+
+
+def sum_splat_exactly(
+    values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, size: tuple[int, int], start: list[torch.Tensor]
+):
+    """sum_splat of values of up to 1, added to start (flat padded int64 images, unit 2^-VALUE_BITS / SHARES): a
+    list of float [h, w].
+
+    Sums of integers do not depend on their order, so that a frame has the same bits whatever the number of
+    threads, and on a GPU, where floating-point atomics would not.
+    """
+    totals = [total.clone() for total in start]
+    values = [fixed_point(value) for value in values]
+    for index, share in bilinear_corners(x, y, size):
+        share = (share * SHARES).round_().long()
+        for total, value in zip(totals, values, strict=True):
+            total.index_add_(0, index, value * share)
+    unit = 1 / (SHARES << VALUE_BITS)
+    return [cropped(total, size).float() * unit for total in totals]
 
 
 def softmax_splat(image: torch.Tensor, flow: torch.Tensor, metric: torch.Tensor):
@@ -46,29 +88,11 @@ def softmax_splat(image: torch.Tensor, flow: torch.Tensor, metric: torch.Tensor)
     (a hole; warped is 0 there). The largest metric is subtracted first, so that no weight overflows.
     Differentiable in all three.
     """
-    channels, h, w = image.shape
-    rows, columns = torch.meshgrid(
-        torch.arange(h, dtype=flow.dtype, device=flow.device),
-        torch.arange(w, dtype=flow.dtype, device=flow.device),
-        indexing="ij",
-    )
-    position = torch.stack([columns + flow[0], rows + flow[1]], -1).reshape(-1, 2)
-    weight = torch.exp(metric - metric.detach().max()).reshape(-1, 1)
-    values = torch.cat([image.reshape(channels, -1).T * weight, weight, torch.ones_like(weight)], 1)
-    total = sum_splat(values, position, (h, w)).T.reshape(-1, h, w)
-    tiny = torch.finfo(total.dtype).tiny
-    return total[:channels] / total[channels].clamp_min(tiny), total[channels + 1]
-
-
-def accumulate(
-    totals: list[torch.Tensor], values: list[torch.Tensor], position: torch.Tensor, size: tuple[int, int]
-) -> None:
-    """sum_splat of channels [N] into int64 totals [h·w], in place, as fixed-point numbers (unit 1/FIXED_POINT).
-
-    Integer sums do not depend on their order, so that a frame has the same bits whatever the number of
-    threads and on a GPU, where floating-point atomics would not.
-    """
-    for index, weight in bilinear_corners(position, size):
-        weight = weight * FIXED_POINT
-        for total, value in zip(totals, values, strict=True):
-            total.index_add_(0, index, (value * weight).long())
+    h, w = metric.shape
+    options = {"dtype": flow.dtype, "device": flow.device}
+    rows, columns = torch.meshgrid(torch.arange(h, **options), torch.arange(w, **options), indexing="ij")
+    weight = torch.exp(metric - metric.detach().max()).reshape(-1)
+    values = [channel.reshape(-1) * weight for channel in image]
+    x, y = (columns + flow[0]).reshape(-1), (rows + flow[1]).reshape(-1)
+    *warped, total, coverage = sum_splat([*values, weight, torch.ones_like(weight)], x, y, (h, w))
+    return torch.stack(warped) / total.clamp_min(torch.finfo(total.dtype).tiny), coverage

@@ -92,10 +92,9 @@ class Canvas:
             rows, columns = np.nonzero(mask)
             if rows.size == 0:
                 return
-            position = (np.stack([columns + x0 + 0.5, rows + y0 + 0.5], 1) / self.w - origin) @ np.linalg.pinv(
-                matrix
-            ).T
-            photo[rows, columns] = np.clip(shade(position[:, 0], position[:, 1]), 0, 1)
+            position = np.stack([columns + x0 + 0.5, rows + y0 + 0.5], 1) / self.w - origin
+            local = position @ np.linalg.pinv(matrix).T
+            photo[rows, columns] = np.clip(shade(local[:, 0], local[:, 1]), 0, 1)
             ids[rows, columns] = piece
         else:
             colour = tuple(float(c) for c in shade)
@@ -182,11 +181,14 @@ def _sky(canvas, horizon=None):
         return
     for step in range(rng.integers(1, 4)):
         level = horizon + 0.03 * step - 0.04
-        ridge = level - 0.05 * rng.random() * _noise(rng, 2, w, 1, 1)[0][:: max(1, w // 40)] * 0.6
-        x = np.linspace(-0.05, 1.05, len(ridge))
-        outline = np.concatenate(
-            [np.stack([x, ridge], 1), [[1.05, canvas.height + 0.1], [-0.05, canvas.height + 0.1]]]
-        )
+        x = np.linspace(-0.05, 1.05, 120)
+        wave = np.arange(1, 40)
+        sines = np.sin(
+            2 * np.pi * wave * x[:, None] * 0.7 + rng.uniform(0, 6.28, wave.size)
+        ) / wave ** rng.uniform(1.2, 2)
+        ridge = level - rng.uniform(0.005, 0.05) * sines.sum(1)
+        foot = canvas.height + 0.1
+        outline = np.concatenate([np.stack([x, ridge], 1), [[1.05, foot], [-0.05, foot]]])
         colour = _blend(_green(rng), low, 0.55 - 0.22 * step)
         canvas.paint(outline, colour)
     _ground(canvas, horizon + 0.05)
@@ -200,11 +202,8 @@ def _ground(canvas, level, colour=None):
     if rows < 4:
         return
     if colour is None:
-        colour = (
-            _green(rng) * 0.8
-            if rng.random() < 0.6
-            else _hsv(rng, 0.09, rng.uniform(0.1, 0.4), rng.uniform(0.3, 0.6))
-        )
+        earth = _hsv(rng, 0.09, rng.uniform(0.1, 0.4), rng.uniform(0.3, 0.6))
+        colour = _green(rng) * 0.9 if rng.random() < 0.6 else earth
     texture = _noise(rng, rows, canvas.w, 6, 5, 3.0) * 0.10 + rng.standard_normal((rows, canvas.w)) * 0.03
     shade = np.linspace(1.1, 0.75, rows)[:, None] * (1 + texture)
     canvas.photo[top:] = np.clip(colour * shade[..., None], 0, 1)
@@ -231,30 +230,30 @@ def _wall(canvas):
     canvas.photo[:] = np.clip(colour * (relief * slope)[..., None], 0, 1)
 
 
-def _bokeh(canvas, dark=False):
+def _glow(rng, image, radius, colour, opacity):
+    """A round light out of focus, somewhere in `image`; `radius` in image widths."""
+    h, w = image.shape[:2]
+    x, y, r = int(rng.integers(w)), int(rng.integers(h)), max(2, int(radius * w))
+    area = image[max(0, y - r) : y + r + 1, max(0, x - r) : x + r + 1]
+    disc = np.zeros(area.shape[:2], np.float32)
+    cv2.circle(disc, (min(x, r), min(y, r)), r, float(opacity), -1)
+    area[:] = _blend(area, colour, disc)
+
+
+def _bokeh(canvas):
     """Strongly blurred foliage, ground and lights: a background far out of focus."""
     rng, h, w = canvas.rng, canvas.h, canvas.w
     small = (h // 4, w // 4)
-    base = _green(rng) * (0.35 if dark else rng.uniform(0.5, 1.1))
+    base = _green(rng) * rng.uniform(0.5, 1.5)
     image = np.ones((*small, 3), np.float32) * base
     for _ in range(3):
         spot = np.clip(_noise(rng, *small, rng.integers(2, 5), 3) * 0.5, 0, 1)
-        image = _blend(image, _green(rng) * rng.uniform(0.3, 1.3), spot * 0.8)
+        image = _blend(image, _green(rng) * rng.uniform(0.3, 1.8), spot * 0.8)
     if rng.random() < 0.4:
         image = _blend(image, _petal_colour(rng), np.clip(_noise(rng, *small, 4, 2) - 1.2, 0, 0.8))
     for _ in range(rng.integers(0, 40)):
         glow = np.clip(image.mean((0, 1)) * rng.uniform(1.1, 2.2) + rng.uniform(0, 0.2), 0, 1)
-        centre = (int(rng.integers(0, small[1])), int(rng.integers(0, small[0])))
-        layer = image.copy()
-        cv2.circle(
-            layer,
-            centre,
-            int(rng.integers(2, max(3, small[1] // 14) + 1)),
-            tuple(map(float, glow)),
-            -1,
-            cv2.LINE_AA,
-        )
-        image += (layer - image) * np.float32(rng.uniform(0.15, 0.7))
+        _glow(rng, image, rng.uniform(0.015, 0.07), glow, rng.uniform(0.15, 0.7))
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.008, 0.035) * small[1])
     canvas.photo[:] = np.clip(cv2.resize(image, (w, h), interpolation=cv2.INTER_CUBIC), 0, 1)
 
@@ -266,17 +265,7 @@ def _night(canvas):
     canvas.photo *= rng.uniform(0.05, 0.35)
     canvas.photo += _hsv(rng, rng.choice([0.08, 0.65, 0.0]), 0.5, 0.08).astype(np.float32)
     for _ in range(rng.integers(4, 40)):
-        centre = (int(rng.integers(0, canvas.w)), int(rng.integers(0, canvas.h)))
-        layer = canvas.photo.copy()
-        cv2.circle(
-            layer,
-            centre,
-            int(rng.integers(3, canvas.w // 25)),
-            tuple(map(float, _petal_colour(rng))),
-            -1,
-            cv2.LINE_AA,
-        )
-        canvas.photo += (layer - canvas.photo) * np.float32(rng.uniform(0.2, 0.8))
+        _glow(rng, canvas.photo, rng.uniform(0.006, 0.04), _petal_colour(rng), rng.uniform(0.2, 0.8))
     canvas.blur(rng.uniform(0.002, 0.008))
 
 
@@ -285,15 +274,10 @@ def _room(canvas):
     rng = canvas.rng
     _wall(canvas)
     if rng.random() < 0.6:
-        canvas.photo[:] = _blend(
-            canvas.photo, canvas.photo.mean((0, 1)), np.full((canvas.h, canvas.w), rng.uniform(0.3, 1))
-        )
+        canvas.photo += (canvas.photo.mean((0, 1)) - canvas.photo) * np.float32(rng.uniform(0.3, 1))
     canvas.blur(rng.uniform(0, 0.01))
-    _ground(
-        canvas,
-        canvas.height * rng.uniform(0.75, 0.95),
-        _hsv(rng, 0.07, rng.uniform(0.1, 0.6), rng.uniform(0.2, 0.7)),
-    )
+    wood = _hsv(rng, 0.07, rng.uniform(0.1, 0.6), rng.uniform(0.2, 0.7))
+    _ground(canvas, canvas.height * rng.uniform(0.75, 0.95), wood)
 
 
 def _town(canvas):
@@ -364,24 +348,18 @@ def _rock(canvas, centre, size):
 def _person(canvas, foot, tall):
     """A standing figure: shoes to head in five flat shapes."""
     rng = canvas.rng
-    skin, shirt, trousers = (
-        _hsv(rng, 0.06, 0.4, rng.uniform(0.3, 0.85)),
-        _petal_colour(rng) * 0.8,
-        _hsv(rng, 0.6, 0.4, 0.3),
-    )
+    skin, shirt = _hsv(rng, 0.06, 0.4, rng.uniform(0.3, 0.85)), _petal_colour(rng) * 0.8
+    trousers = _hsv(rng, 0.6, 0.4, 0.3)
     frame = np.eye(2) * tall
-    t = np.linspace(0, 2 * np.pi, 16)
     for x in (-0.06, 0.05):
-        canvas.paint(
-            [[x - 0.05, -0.5], [x + 0.05, -0.5], [x + 0.035, 0], [x - 0.035, 0]], trousers, 0, foot, frame
-        )
+        leg = [[x - 0.05, -0.5], [x + 0.05, -0.5], [x + 0.035, 0], [x - 0.035, 0]]
+        canvas.paint(leg, trousers, 0, foot, frame)
     for x in (-0.14, 0.14):
-        canvas.paint(
-            [[0.6 * x, -0.8], [x, -0.74], [x * 1.1, -0.42], [x * 0.8, -0.42]], shirt * 0.8, 0, foot, frame
-        )
+        arm = [[0.6 * x, -0.8], [x, -0.74], [x * 1.1, -0.42], [x * 0.8, -0.42]]
+        canvas.paint(arm, shirt * 0.8, 0, foot, frame)
     canvas.paint([[-0.12, -0.8], [0.12, -0.8], [0.1, -0.44], [-0.1, -0.44]], shirt, 0, foot, frame)
-    canvas.paint(np.stack([0.06 * np.cos(t), 0.075 * np.sin(t) - 0.89], 1), skin, 0, foot, frame)
-    canvas.paint(np.stack([0.065 * np.cos(t / 2), -0.06 * np.sin(t / 2) - 0.91], 1), skin * 0.25, 0, foot, frame)
+    canvas.paint(_circle() * (0.06, 0.075) - (0, 0.89), skin, 0, foot, frame)
+    canvas.paint(_circle()[12:] * (0.065, 0.075) - (0, 0.9), skin * 0.25, 0, foot, frame)
 
 
 def _post(canvas, x, top, foot, wide):
@@ -391,12 +369,8 @@ def _post(canvas, x, top, foot, wide):
     waves = rng.uniform(3, 12, 3)
 
     def shade(u, v):
-        return (
-            colour
-            * (0.8 + 0.5 * np.cos((v - 0.3) * 2) * 0.6 + 0.06 * np.sin(waves[0] * u * 8 + waves[1] * v * 5))[
-                :, None
-            ]
-        )
+        grain = 0.06 * np.sin(waves[0] * u * 8 + waves[1] * v * 5 + np.sin(waves[2] * u))
+        return colour * (0.8 + 0.3 * np.cos((v - 0.3) * 2) + grain)[:, None]
 
     lean = rng.normal(0, 0.01)
     canvas.paint([[0, -1], [1, -1], [1, 1], [0, 1]], shade, 0, (x, foot), [[lean, wide / 2], [top - foot, 0]])
@@ -429,17 +403,16 @@ def _pot(canvas, centre, wide, tall):
         gloss = 0.35 * np.exp(-(((x - 0.2 * np.sign(canvas.light[0])) / 0.06) ** 2))
         return colour * body[:, None] + (gloss * (y < 0.8))[:, None]
 
-    canvas.paint(outline, shade, 0, centre, np.diag([wide, tall]))
-    canvas.paint(
-        [[-0.54, 0], [0.54, 0], [0.53, 0.09], [-0.53, 0.09]], colour * 0.9, 0, centre, np.diag([wide, tall])
-    )
+    size = np.diag([wide, tall])
+    canvas.paint(outline, shade, 0, centre, size)
+    canvas.paint([[-0.54, 0], [0.54, 0], [0.53, 0.09], [-0.53, 0.09]], colour * 0.9, 0, centre, size)
 
 
 # ---------------------------------------------------------------------------------------------- leaves and petals
 
 
 def _turn(angle, length, squash=1.0):
-    """Matrix [2, 2] that lays a unit shape along direction `angle` with `length`, its breadth scaled by `squash`."""
+    """Matrix [2, 2] that lays a unit shape along `angle` at `length`, its breadth scaled by `squash`."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s * squash], [s, c * squash]]) * length
 
@@ -453,19 +426,22 @@ def _outline(breadth, fullness=1.0, point=1.0, bend=0.0, n=9):
     return np.concatenate([np.stack([t, spine + half], 1), np.stack([t, spine - half], 1)[::-1]])
 
 
+def _circle(n=24):
+    """Outline [n, 2] of the unit circle."""
+    t = np.linspace(0, 2 * np.pi, n, endpoint=False)
+    return np.stack([np.cos(t), np.sin(t)], 1)
+
+
 def _leaf_shade(rng, foot, tip, breadth, bend=0.0, veins=0.0, lit=0.25, gloss=0.0):
-    """Shading of a leaf or petal in its own coordinates: foot to tip colour, one lit half, veins, gloss, dark edge."""
+    """Shading of a leaf or petal from foot to tip colour, with a lit half, veins, gloss and a dark edge."""
     count, phase, side = rng.uniform(5, 11), rng.uniform(0, 6), rng.choice([-1, 1])
     ridge = rng.uniform(-0.5, 0.5)
 
     def shade(x, y):
         across = (y - bend * x * x) / (breadth / 2)
         tone = 1 + lit * side * np.tanh(2 * across) * 0.6 - 0.22 * np.abs(across) ** 3
-        tone = (
-            tone
-            + veins * np.cos((x * count - np.abs(across) * 1.6) * 6.28 + phase)
-            - veins * 2 * np.exp(-((across * 12) ** 2))
-        )
+        tone = tone + veins * np.cos((x * count - np.abs(across) * 1.6) * 6.28 + phase)
+        tone = tone - 2 * veins * np.exp(-((across * 12) ** 2))
         colour = _blend(foot, tip, np.clip(x, 0, 1) ** 1.3) * tone[:, None]
         return colour + (gloss * np.exp(-(((across - ridge) / 0.25) ** 2) - ((x - 0.55) / 0.3) ** 2))[:, None]
 
@@ -475,12 +451,10 @@ def _leaf_shade(rng, foot, tip, breadth, bend=0.0, veins=0.0, lit=0.25, gloss=0.
 def _leaf(canvas, foot, angle, length, breadth, colour, piece, squash=1.0, bend=0.0):
     """One leaf from its `foot` along `angle`; `breadth` relative to `length`."""
     rng = canvas.rng
-    shade = _leaf_shade(
-        rng, colour * 0.8, colour * 1.1, breadth, bend, rng.uniform(0, 0.1), 0.25, rng.uniform(0, 0.25)
-    )
-    canvas.paint(
-        _outline(breadth, 1.0, rng.uniform(0.9, 1.6), bend), shade, piece, foot, _turn(angle, length, squash)
-    )
+    veins, gloss = rng.uniform(0, 0.1), rng.uniform(0, 0.25)
+    shade = _leaf_shade(rng, colour * 0.8, colour * 1.1, breadth, bend, veins, 0.25, gloss)
+    outline = _outline(breadth, 1.0, rng.uniform(0.9, 1.6), bend)
+    canvas.paint(outline, shade, piece, foot, _turn(angle, length, squash))
 
 
 def _clump(canvas, centre, radius, colour, piece, leaf, count, breadth=0.5):
@@ -509,9 +483,8 @@ def _grow(canvas, foot, angle, length, wide, depth, motion, style):
     motion = motion + canvas.swing(tuple(foot), tuple(tip), stiffness, style["give"] / (1 + depth) ** 1.2)
     bow = foot + 0.5 * (tip - foot) + length * 0.08 * rng.normal(size=2)
     spine = [foot, bow, tip]
-    canvas.ribbon(
-        spine, [wide, wide * 0.85, wide * 0.7], style["bark"] * rng.uniform(0.8, 1.1), canvas.add(motion)
-    )
+    bark = style["bark"] * rng.uniform(0.8, 1.1)
+    canvas.ribbon(spine, [wide, wide * 0.85, wide * 0.7], bark, canvas.add(motion))
     if depth > 0:
         for side in np.linspace(-1, 1, rng.integers(2, 4)) * rng.uniform(0.7, 1.2):
             turn = side * style["spread"] + rng.normal(0, 0.15)
@@ -519,20 +492,12 @@ def _grow(canvas, foot, angle, length, wide, depth, motion, style):
             shorter = length * rng.uniform(0.62, 0.85)
             _grow(canvas, start, angle + turn, shorter, wide * 0.65, depth - 1, motion, style)
     if depth <= 1 and style["leaves"]:
-        flutter = canvas.swing(tuple(foot), tuple(tip), 0.3, style["flutter"])
+        flutter = canvas.swing(tuple(foot), tuple(tip), 0.6, style["flutter"], 0.7)
         radius = style["clump"] * rng.uniform(0.7, 1.3)
         where = tip + rng.normal(0, 0.25 * radius, 2)
         colour = style["colour"] * rng.uniform(0.8, 1.15)
-        _clump(
-            canvas,
-            where,
-            radius,
-            colour,
-            canvas.add(motion + flutter),
-            style["leaf"],
-            style["leaves"],
-            style["breadth"],
-        )
+        piece = canvas.add(motion + flutter)
+        _clump(canvas, where, radius, colour, piece, style["leaf"], style["leaves"], style["breadth"])
 
 
 def _tree(canvas):
@@ -541,7 +506,7 @@ def _tree(canvas):
     _surroundings(canvas, _open_air, _open_air, _town, _garden, _sky)
     bough = rng.random() < 0.3
     for _ in range(1 if bough else rng.choice([1, 1, 2, 3])):
-        size = rng.uniform(0.5, 1.0) * canvas.height
+        size = rng.uniform(0.6, 1.35) * canvas.height
         style = {
             "give": rng.uniform(0.4, 1.0),
             "flutter": rng.uniform(0.05, 0.3),
@@ -579,15 +544,21 @@ def _bush(canvas):
     colour, blossom = _green(rng), _petal_colour(rng) if rng.random() < 0.35 else None
     leaf, breadth = rng.uniform(0.012, 0.05), rng.uniform(0.25, 0.7)
     radius = max(leaf * 1.3, 0.12 * wide)
-    stems = [centre + (dx, 0.0) for dx in np.linspace(-0.5, 0.5, 6) * wide]
+    stems = [centre + np.array([dx, 0.0]) for dx in np.linspace(-0.5, 0.5, 6) * wide]
     swings = [canvas.swing(tuple(s), (s[0], s[1] - tall), rng.uniform(0.3, 0.7), 0.6) for s in stems]
+    # A dark inside, so that no wall shows through the leaves.
+    inside = np.stack([np.cos(np.linspace(0, np.pi, 20)), -np.sin(np.linspace(0, np.pi, 20))], 1)
+    middle = canvas.add(swings[2])
+    canvas.paint(
+        inside * rng.uniform(0.85, 1.05, (20, 1)), colour * 0.35, middle, centre, np.diag([0.7 * wide, 0.9 * tall])
+    )
     spots = []
-    for _ in range(int(np.clip(wide * tall / radius**2 * 1.2, 20, 110))):
+    for _ in range(int(np.clip(wide * tall / radius**2 * 1.5, 30, 110))):
         angle, r = rng.uniform(0, np.pi), np.sqrt(rng.random())
-        spots.append(centre + (np.cos(angle) * r * wide * 0.75, -np.sin(angle) * r * tall))
+        spots.append(centre + np.array([np.cos(angle) * r * wide * 0.75, -np.sin(angle) * r * tall]))
     for spot in sorted(spots, key=lambda s: s[1] + rng.normal(0, 0.15 * tall)):
         nearest = int(np.argmin([abs(s[0] - spot[0]) for s in stems]))
-        own = canvas.swing((spot[0], spot[1] + 2 * radius), tuple(spot), rng.uniform(0.1, 0.5), 0.35)
+        own = canvas.swing((spot[0], spot[1] + 2 * radius), tuple(spot), rng.uniform(0.2, 0.7), 0.35, 0.4)
         motion = swings[nearest] + own
         depth = 0.65 + 0.4 * (centre[1] - spot[1]) / tall
         _clump(canvas, spot, radius, colour * depth, canvas.add(motion), leaf, int(rng.integers(14, 30)), breadth)
@@ -606,17 +577,9 @@ def _head(canvas, centre, radius, colour, piece):
     lean = np.diag([1.0, squash])
     for k in range(count):
         tone = rng.uniform(0.8, 1.1)
-        canvas.paint(
-            outline,
-            np.clip(colour * tone, 0, 1),
-            piece,
-            centre,
-            lean @ _turn(first + k * 2 * np.pi / count, radius),
-        )
-    t = np.linspace(0, 2 * np.pi, 9)
-    canvas.paint(
-        np.stack([np.cos(t), np.sin(t)], 1), _hsv(rng, 0.13, 0.8, 0.7), piece, centre, lean * radius * 0.28
-    )
+        matrix = lean @ _turn(first + k * 2 * np.pi / count, radius)
+        canvas.paint(outline, np.clip(colour * tone, 0, 1), piece, centre, matrix)
+    canvas.paint(_circle(9), _hsv(rng, 0.13, 0.8, 0.7), piece, centre, lean * radius * 0.28)
 
 
 def _meadow(canvas):
@@ -630,26 +593,17 @@ def _meadow(canvas):
         near = (row - 0.3) * rng.uniform(0.85, 1.15)
         foot = np.array([rng.uniform(-0.05, 1.05), canvas.height * row])
         tall = canvas.height * rng.uniform(0.2, 0.4) * near + size
-        top = foot + (rng.normal(0, 0.12) * tall, -tall)
+        top = foot + tall * np.array([rng.normal(0, 0.12), -1.0])
         motion = canvas.swing(tuple(foot), tuple(top), rng.uniform(0.15, 0.5), near)
         piece = canvas.add(motion)
-        canvas.ribbon(
-            [foot, (foot + top) / 2 + (0.05 * tall, 0), top],
-            0.006 * near + 0.001,
-            green * rng.uniform(0.7, 1.1),
-            piece,
-        )
+        bow = (foot + top) / 2 + rng.normal(0, 0.04, 2) * tall
+        canvas.ribbon([foot, bow, top], 0.006 * near + 0.001, green * rng.uniform(0.7, 1.1), piece)
         for _ in range(rng.integers(1, 4)):
             start = foot + (top - foot) * rng.uniform(0.05, 0.6)
             angle = -np.pi / 2 + rng.choice([-1, 1]) * rng.uniform(0.3, 1.1)
             _leaf(canvas, start, angle, tall * rng.uniform(0.25, 0.5), 0.22, green * rng.uniform(0.7, 1.2), piece)
-        _head(
-            canvas,
-            top,
-            size * near * rng.uniform(0.8, 1.3),
-            colours[rng.integers(len(colours))],
-            canvas.add(motion),
-        )
+        colour = colours[rng.integers(len(colours))]
+        _head(canvas, top, size * near * rng.uniform(0.8, 1.3), colour, canvas.add(motion))
     _clutter(canvas, 1)
 
 
@@ -666,10 +620,9 @@ def _petals(canvas, centre, lean, rings, colour, inner, motion, radius):
             tip = foot + lean @ (length * np.array([np.cos(angle), np.sin(angle)]))
             lit = 0.86 + 0.2 * float((tip - foot) @ canvas.light) / max(length, 1e-6) + rng.normal(0, 0.05)
             bend = rng.normal(0, 0.1)
-            shade = _leaf_shade(
-                rng, inner * lit, colour * lit, breadth, bend, veins, rng.uniform(0.05, 0.3), gloss
-            )
-            own = canvas.swing(tuple(foot), tuple(tip), rng.uniform(0.1, 0.6), tremble * reach)
+            side = rng.uniform(0.05, 0.3)
+            shade = _leaf_shade(rng, inner * lit, colour * lit, breadth, bend, veins, side, gloss)
+            own = canvas.swing(tuple(foot), tuple(tip), rng.uniform(0.3, 0.9), tremble * reach, 0.6)
             outline = _outline(breadth, fullness, point, bend, 9)
             canvas.paint(outline, shade, canvas.add(motion + own), foot, lean @ _turn(angle, length))
 
@@ -677,14 +630,13 @@ def _petals(canvas, centre, lean, rings, colour, inner, motion, radius):
 def _disc(canvas, centre, lean, radius, colour, piece):
     """The seedy middle of a daisy or sunflower."""
     rng = canvas.rng
-    t = np.linspace(0, 2 * np.pi, 24)
 
     def shade(x, y):
         r = np.hypot(x, y)
         return colour * (0.65 + 0.5 * r + 0.3 * (x * canvas.light[0] + y * canvas.light[1]))[:, None]
 
-    canvas.paint(np.stack([np.cos(t), np.sin(t)], 1), shade, piece, centre, lean * radius)
-    dot = np.stack([np.cos(t[::4]), np.sin(t[::4])], 1)
+    canvas.paint(_circle(), shade, piece, centre, lean * radius)
+    dot = _circle(6)
     for k in range(int(np.clip(radius * canvas.w * 2.2, 10, 110))):
         r, a = np.sqrt((k + 0.5) / 110) if radius * canvas.w > 50 else np.sqrt(rng.random()), k * 2.39996
         spot = centre + lean @ (0.95 * radius * min(r, 1) * np.array([np.cos(a), np.sin(a)]))
@@ -726,11 +678,7 @@ def _bloom(canvas, centre, radius, motion):
     _petals(canvas, centre, lean, rings, colour, inner, motion, radius)
     if make in ("daisy", "sunflower", "open"):
         middle = _hsv(rng, rng.choice([0.08, 0.13, 0.16, 0.25]), rng.uniform(0.5, 0.95), rng.uniform(0.2, 0.9))
-        size = {
-            "daisy": rng.uniform(0.2, 0.34),
-            "sunflower": rng.uniform(0.35, 0.5),
-            "open": rng.uniform(0.1, 0.2),
-        }[make]
+        size = {"daisy": 0.27, "sunflower": 0.42, "open": 0.15}[make] * rng.uniform(0.75, 1.25)
         _disc(canvas, centre, lean, radius * size, middle, piece)
 
 
@@ -764,22 +712,29 @@ def _close_up(canvas):
             angle = -np.pi / 2 + rng.choice([-1, 1]) * rng.uniform(0.4, 1.3)
             length = radius * rng.uniform(0.6, 1.5)
             tip = start + length * np.array([np.cos(angle), np.sin(angle)])
-            own = canvas.swing(tuple(start), tuple(tip), rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.4))
-            piece = canvas.add(motion + own)
+            own = canvas.swing(tuple(start), tuple(tip), rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.4), 0.4)
+            colour, bend = green * rng.uniform(0.6, 1.2), rng.normal(0, 0.2)
             _leaf(
-                canvas,
-                start,
-                angle,
-                length,
-                rng.uniform(0.25, 0.6),
-                green * rng.uniform(0.6, 1.2),
-                piece,
-                bend=rng.normal(0, 0.2),
+                canvas, start, angle, length, rng.uniform(0.25, 0.6), colour, canvas.add(motion + own), bend=bend
             )
         own = canvas.swing((head[0], head[1] + radius), tuple(head), rng.uniform(0.2, 0.7), rng.uniform(0, 0.25))
         _bloom(canvas, head, radius, motion + own)
     if vase:
         _pot(canvas, mouth, rng.uniform(0.1, 0.22), canvas.height * rng.uniform(0.15, 0.3))
+
+
+def _turf(canvas, level, colour):
+    """Grass too dense to see its blades: textured ground from `level` down, in cells that sway a little."""
+    _ground(canvas, level, colour)
+    top, side = int(level * canvas.w), canvas.w // 20
+    for y in range(top, canvas.h, side):
+        near = 0.15 + 0.25 * (y - top) / max(canvas.h - top, 1)
+        for x in range(0, canvas.w, side):
+            foot, crown = (
+                ((x + side / 2) / canvas.w, (y + side) / canvas.w),
+                ((x + side / 2) / canvas.w, y / canvas.w),
+            )
+            canvas.piece[y : y + side, x : x + side] = canvas.add(canvas.swing(foot, crown, 0.4, near))
 
 
 def _grass(canvas):
@@ -793,9 +748,9 @@ def _grass(canvas):
     if kind == "reeds":
         green = _blend(green, [0.6, 0.5, 0.25], rng.uniform(0, 0.7))
     wide = rng.uniform(0.004, 0.016)
-    rows = np.sort(rng.uniform(0.62, 1.4, int(rng.integers(90, 260))))
+    rows = np.sort(rng.uniform(0.62, 1.4, int(rng.integers(120, 320))))
     lean = rng.normal(0, 0.25)
-    _ground(canvas, canvas.height * 0.66, green * 0.6)
+    _turf(canvas, canvas.height * 0.66, green * 0.6)
     for row in rows:
         near = 0.35 + 0.65 * (row - 0.62) / 0.78
         foot = np.array([rng.uniform(-0.05, 1.05), canvas.height * row])
@@ -827,15 +782,14 @@ def _lantern(canvas, top, size, piece):
     """A paper lantern with ribs and a glow."""
     rng = canvas.rng
     colour = _hsv(rng, rng.choice([0.0, 0.04, 0.1, 0.13, 0.9]), rng.uniform(0.4, 0.95), rng.uniform(0.7, 1.0))
-    t, tall = np.linspace(0, 2 * np.pi, 24), rng.uniform(0.8, 1.4)
-    ribs = rng.uniform(6, 14)
+    tall, ribs = rng.uniform(0.8, 1.4), rng.uniform(6, 14)
 
     def shade(x, y):
         glow = 0.6 + 0.5 * np.exp(-(x**2 + y**2) * 1.5) + 0.08 * np.cos(ribs * np.arcsin(np.clip(y, -1, 1)) * 3)
         return colour * glow[:, None] + 0.15 * np.exp(-(x**2 + y**2) * 4)[:, None]
 
-    centre = np.asarray(top) + (0, size * tall)
-    canvas.paint(np.stack([np.cos(t), np.sin(t)], 1), shade, piece, centre, np.diag([size, size * tall]))
+    centre = np.array([top[0], top[1] + size * tall])
+    canvas.paint(_circle(), shade, piece, centre, np.diag([size, size * tall]))
     for y in (-1, 0.9):
         box = np.array([[-0.35, 0], [0.35, 0], [0.35, 0.14], [-0.35, 0.14]]) * size
         canvas.paint(box + centre + (0, y * size * tall), colour * 0.3, piece)
@@ -871,14 +825,10 @@ def _hanging(canvas):
     """Lanterns, leaves, ornaments or washing that hang from a line or branch."""
     rng = canvas.rng
     what = rng.choice(["lanterns", "leaves", "washing", "ornaments", "papers"])
-    _surroundings(
-        canvas,
-        *(
-            (_night, _town, _wall, _bokeh)
-            if what in ("lanterns", "ornaments")
-            else (_sky, _wall, _bokeh, _garden, _town)
-        ),
-    )
+    if what in ("lanterns", "ornaments"):
+        _surroundings(canvas, _night, _town, _wall, _bokeh)
+    else:
+        _surroundings(canvas, _sky, _wall, _bokeh, _garden, _town)
     ends = canvas.height * rng.uniform(-0.05, 0.35, 2)
     sag = rng.uniform(0, 0.06)
     many = int(rng.integers(1, 4) if what == "lanterns" else rng.integers(3, 9))
@@ -887,11 +837,8 @@ def _hanging(canvas):
     def line(x):
         return ends[0] + (ends[1] - ends[0]) * x + sag * 4 * x * (1 - x)
 
-    canvas.ribbon(
-        np.stack([x, line(x)], 1),
-        rng.uniform(0.002, 0.006) if what != "leaves" else 0.015,
-        _hsv(rng, 0.08, 0.3, 0.25),
-    )
+    thick = 0.015 if what == "leaves" else rng.uniform(0.002, 0.006)
+    canvas.ribbon(np.stack([x, line(x)], 1), thick, _hsv(rng, 0.08, 0.3, 0.25))
     for k in range(many):
         at = (k + 0.5 + rng.normal(0, 0.12)) / many
         pivot = (at, float(line(at)))
@@ -902,10 +849,7 @@ def _hanging(canvas):
             wide = rng.uniform(0.5, 0.9) / many
             tall = canvas.height * rng.uniform(0.25, 0.6) if what == "washing" else wide * rng.uniform(1, 1.5)
             tall = min(tall, canvas.height * 0.75)
-            left, right = (
-                np.array([at - wide / 2, line(at - wide / 2)]),
-                np.array([at + wide / 2, line(at + wide / 2)]),
-            )
+            left, right = (np.array([side, line(side)]) for side in (at - wide / 2, at + wide / 2))
             _cloth(canvas, left, right, tall, canvas.affine[0], pivot)
             continue
         end = (at, pivot[1] + cord)
@@ -916,7 +860,6 @@ def _hanging(canvas):
             own = canvas.swing(end, (at, end[1] + 2 * size), stiffness, 0.3)
             _lantern(canvas, end, size, canvas.add(motion + own))
         elif what == "ornaments":
-            t = np.linspace(0, 2 * np.pi, 20)
             colour = _petal_colour(rng)
             hot = canvas.light * 0.45
 
@@ -924,8 +867,7 @@ def _hanging(canvas):
                 gloss = np.exp(-((x - hot[0]) ** 2 + (y - hot[1]) ** 2) * 14)
                 return colour * (1.0 - 0.55 * (x * x + y * y))[:, None] + 0.8 * gloss[:, None]
 
-            ball = np.stack([np.cos(t), np.sin(t)], 1)
-            canvas.paint(ball, shade, piece, (at, end[1] + size), np.eye(2) * size)
+            canvas.paint(_circle(), shade, piece, (at, end[1] + size), np.eye(2) * size)
         else:
             green = _green(rng)
             for j in range(int(rng.integers(2, 7))):
@@ -933,16 +875,9 @@ def _hanging(canvas):
                 angle = np.pi / 2 + (-1) ** j * rng.uniform(0.1, 1.0)
                 length = rng.uniform(0.08, 0.22)
                 tip = start + length * np.array([np.cos(angle), np.sin(angle)])
-                own = canvas.swing(tuple(start), tuple(tip), rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.8))
-                _leaf(
-                    canvas,
-                    start,
-                    angle,
-                    length,
-                    rng.uniform(0.3, 0.6),
-                    green * rng.uniform(0.7, 1.3),
-                    canvas.add(motion + own),
-                )
+                own = canvas.swing(tuple(start), tuple(tip), rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.8), 0.3)
+                colour, breadth = green * rng.uniform(0.7, 1.3), rng.uniform(0.3, 0.6)
+                _leaf(canvas, start, angle, length, breadth, colour, canvas.add(motion + own))
 
 
 def _flame(canvas, wick, tall):
@@ -995,16 +930,10 @@ def _candles(canvas):
             return wax * lit[:, None]
 
         canvas.paint([[-0.5, 0], [0.5, 0], [0.5, 1], [-0.5, 1]], shade, 0, top, np.diag([wide, foot - top[1]]))
-        t = np.linspace(0, 2 * np.pi, 20)
-        canvas.paint(
-            np.stack([np.cos(t), 0.22 * np.sin(t)], 1),
-            np.clip(wax * 1.15 + 0.05, 0, 1),
-            0,
-            top,
-            np.eye(2) * wide / 2,
-        )
-        wick = top - (0, 0.012)
-        canvas.ribbon([top, wick - (0, 0.005)], 0.004, np.full(3, 0.08))
+        rim = np.diag([0.5, 0.11]) * wide
+        canvas.paint(_circle(), np.clip(wax * 1.15 + 0.05, 0, 1), 0, top, rim)
+        wick = top - np.array([0, 0.012])
+        canvas.ribbon([top, wick - np.array([0, 0.005])], 0.004, np.full(3, 0.08))
         flames.append((tuple(wick), canvas.height * rng.uniform(0.13, 0.32) / many**0.25))
     y, x = np.mgrid[0 : canvas.h, 0 : canvas.w].astype(np.float32) / canvas.w
     for (fx, fy), tall in flames:
@@ -1040,10 +969,8 @@ def _develop(canvas):
     rng = canvas.rng
     if rng.random() < 0.4:
         canvas.blur(rng.uniform(0.0005, 0.003))
-    photo = cv2.resize(
-        canvas.photo, (canvas.w // SUPERSAMPLING, canvas.h // SUPERSAMPLING), interpolation=cv2.INTER_AREA
-    )
-    h, w = photo.shape[:2]
+    h, w = canvas.h // SUPERSAMPLING, canvas.w // SUPERSAMPLING
+    photo = cv2.resize(canvas.photo, (w, h), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.6:
         dapple = 1 + rng.uniform(0.04, 0.22) * np.clip(_noise(rng, h, w, rng.integers(2, 7), 4), -2, 2)
         photo = photo * dapple[..., None]
@@ -1051,8 +978,8 @@ def _develop(canvas):
     photo = photo * (1 - rng.uniform(0, 0.35) * ((x / w - 0.5) ** 2 + (y / h - 0.5) ** 2) * 2)[..., None]
     grey = photo.mean(2, keepdims=True)
     photo = grey + (photo - grey) * rng.uniform(0.6, 1.25)
-    photo = photo * rng.normal(1, 0.06, 3) * rng.uniform(0.75, 1.25)
-    photo = np.clip(photo, 0, 1) ** rng.uniform(0.75, 1.35)
+    photo = photo * rng.normal(1, 0.06, 3) * rng.uniform(0.85, 1.45)
+    photo = np.clip(photo, 0, 1) ** rng.uniform(0.7, 1.2)
     photo = photo + rng.standard_normal(photo.shape) * rng.choice([0.003, 0.01, 0.025])
     photo = np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8)
     if rng.random() < 0.6:
@@ -1079,23 +1006,21 @@ def random_scene(rng, width=256, height=160, still=None, kind=None):
     """Draw a scene.
 
     `rng` is a `numpy.random.Generator`, which alone decides what is drawn; `width` and `height` are in pixels.
-    `still` may list real still photo regions (uint8 [h, w, 3] RGB), some of which then serve as backgrounds. `kind`
-    asks for one of `KINDS` or for ``"static"``; by default it is drawn at random. Returns a `simulate.Scene`.
+    `still` may list real still photo regions (uint8 [h, w, 3] RGB), some of which then serve as backgrounds.
+    `kind` asks for one of `KINDS` or for ``"static"``; by default it is drawn at random. Returns a `Scene`.
     """
     if kind is None:
         names = list(KINDS)
         weights = np.array([KINDS[name][0] for name in names])
-        kind = (
-            "static" if rng.random() < STATIC_SHARE else names[rng.choice(len(names), p=weights / weights.sum())]
-        )
+        lively = names[rng.choice(len(names), p=weights / weights.sum())]
+        kind = "static" if rng.random() < STATIC_SHARE else lively
     canvas = Canvas(rng, width, height, still)
     if kind == "static":
         _static(canvas)
     else:
         KINDS[kind][1](canvas)
-    piece_id = np.ascontiguousarray(
-        canvas.piece[SUPERSAMPLING // 2 :: SUPERSAMPLING, SUPERSAMPLING // 2 :: SUPERSAMPLING]
-    )
+    centre = slice(SUPERSAMPLING // 2, None, SUPERSAMPLING)
+    piece_id = np.ascontiguousarray(canvas.piece[centre, centre])
     scene = Scene(photo=_develop(canvas), piece_id=piece_id, affine=np.stack(canvas.affine))
     low, high = np.log(AMPLITUDE)
     return _scaled(scene, rng, np.exp(rng.uniform(low, high)))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -70,9 +69,7 @@ def animate(args: argparse.Namespace) -> int:
         return 2
     finally:
         addon_utils.disable("blender_gid")
-    print(
-        f"\nDone in {stages.total:.0f} s:\n  {video}\n  {frames[0].parent}{os.sep} ({len(frames)} frames)\n  {blend}"
-    )
+    print(f"\nDone in {stages.total:.0f} s:\n  {video}\n  {frames[0].parent} ({len(frames)} frames)\n  {blend}")
     return 0
 
 
@@ -144,8 +141,8 @@ def render_frames(scene, folder: Path) -> list[Path]:
     """Blender's own animation render to PNG: what Ctrl-F12 and `blender -b demo.blend -a` do."""
     import bpy
 
-    if folder.exists():
-        shutil.rmtree(folder)
+    for old in folder.glob("frame_*.png"):
+        old.unlink()
     scene.render.image_settings.file_format = "PNG"
     scene.render.filepath = str(folder.resolve() / "frame_")
     bpy.app.handlers.render_write.append(tell_frame)

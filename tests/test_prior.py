@@ -1,0 +1,152 @@
+"""The motion prior with the weights that ship: what moves, what stays, and what is wrong is said."""
+
+import itertools
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gid_engine.errors import Cancelled, GidError
+from gid_engine.media import as_srgb8, load_photo
+from gid_engine.motion import Performance, Score, fix_gauge
+from gid_engine.prior import Prior
+from gid_engine.prior.predictor import working_size
+from gid_engine.prior.sampling import karras_sigmas, sample_dpmpp_2m
+from gid_engine.prior.shape import channels_to_volume, volume_to_channels
+from gid_engine.prior.weights import FOLDER, MANIFEST
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def prior() -> Prior:
+    return Prior.load("cpu")
+
+
+@pytest.fixture(scope="module")
+def aster() -> np.ndarray:
+    return as_srgb8(load_photo(ROOT / "examples" / "aster.jpg"))
+
+
+@pytest.fixture(scope="module")
+def aster_modes(prior, aster):
+    return prior.predict(aster, seed=1)
+
+
+def test_flowers_move_and_the_wall_stays(aster_modes):
+    rms = aster_modes.rms()
+    h, w = rms.shape
+    head = rms[round(0.35 * h) : round(0.7 * h), round(0.5 * w) : round(0.68 * w)]
+    wall = rms[round(0.05 * h) : round(0.5 * h), round(0.03 * w) : round(0.16 * w)]
+    assert head.mean() > 1 / 512  # a pixel of the paper's 512-wide clips, whose mean motion is 0.3 to 1.9
+    assert wall.mean() < 0.05 * head.mean()  # the leak that is called still
+
+
+def test_motion_is_of_a_piece(aster_modes):
+    """Neighbours move alike: the difference of neighbouring cells is small beside the motion itself."""
+    modes = aster_modes.modes
+    step = np.abs(np.diff(modes, axis=-1)).mean() + np.abs(np.diff(modes, axis=-2)).mean()
+    assert step < 0.25 * np.abs(modes).mean()
+
+
+def test_loop_and_rest_of_a_prediction(aster_modes):
+    performance = Performance(Score(), aster_modes)
+    assert not performance.displacement(0).any()
+    steps = [performance.displacement(f) for f in range(151)]
+    speed = [np.linalg.norm(b - a, axis=-1).mean() for a, b in itertools.pairwise(steps)]
+    assert speed[-1] <= 2 * np.median(speed)  # the seam is no faster than the motion; random phases swing twofold
+
+
+def test_a_seed_is_a_motion(prior, aster, aster_modes):
+    small = aster[::8, ::8]
+    first = prior.predict(small, seed=3, steps=4)
+    assert np.array_equal(first.modes, prior.predict(small, seed=3, steps=4).modes)
+    assert not np.allclose(first.modes, prior.predict(small, seed=4, steps=4).modes, atol=1e-4)
+    assert first.source == aster_modes.source and first.seed == 3
+
+
+def test_mask_limits_the_motion(prior, aster):
+    small = aster[::4, ::4]
+    mask = np.zeros(small.shape[:2], np.float32)
+    mask[:, mask.shape[1] // 2 :] = 1
+    rms = prior.predict(small, mask=mask, steps=4).rms()
+    middle = rms.shape[1] // 2
+    assert rms[:, : middle - 1].max() == 0 and rms[:, middle + 1 :].max() > 1 / 512
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (40, 600), (700, 50), (64, 64)])
+@pytest.mark.parametrize("value", [0, 255])
+def test_any_size_and_a_blank_photo(prior, shape, value):
+    modes = prior.predict(np.full((*shape, 3), value, np.uint8), steps=2)
+    assert np.isfinite(modes.modes).all() and modes.photo_size == (shape[1], shape[0])
+    assert max(modes.grid) == 256 and modes.grid == working_size(shape[1], shape[0])[::-1]
+
+
+def test_progress_and_cancel(prior, aster):
+    told = []
+
+    def stop(fraction, text):
+        told.append(fraction)
+        if fraction > 0.4:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        prior.predict(aster[::8, ::8], progress=stop)
+    assert told == sorted(told) and len(told) >= 3
+
+
+def test_weights_missing_or_damaged(tmp_path):
+    with pytest.raises(GidError, match="missing"):
+        Prior.load("cpu", tmp_path)
+    for path in FOLDER.iterdir():
+        if path.suffix in (".safetensors", ".json"):
+            shutil.copyfile(path, tmp_path / path.name)
+    victim = tmp_path / "amplitude.safetensors"
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    with pytest.raises(GidError, match=r"amplitude\.safetensors.*damaged"):
+        Prior.load("cpu", tmp_path)
+    victim.unlink()
+    with pytest.raises(GidError, match=r"amplitude\.safetensors.*missing"):
+        Prior.load("cpu", tmp_path)
+    (tmp_path / MANIFEST).write_text("{")
+    with pytest.raises(GidError, match="damaged"):
+        Prior.load("cpu", tmp_path)
+
+
+def test_weights_fit_the_package():
+    sizes = {path.name: path.stat().st_size for path in FOLDER.glob("*.safetensors")}
+    assert sum(sizes.values()) < 40 << 20
+    assert set(sizes) == set(json.loads((FOLDER / MANIFEST).read_text()))
+
+
+def test_unknown_device():
+    with pytest.raises(GidError, match="abacus"):
+        Prior.load("abacus")
+
+
+def test_channels_round_trip():
+    rng = np.random.default_rng(0)
+    volume = (rng.normal(size=(15, 2, 3, 4)) + 1j * rng.normal(size=(15, 2, 3, 4))).astype(np.complex64)
+    np.testing.assert_array_equal(channels_to_volume(volume_to_channels(volume)), volume)
+    fixed, _ = fix_gauge(volume)
+    assert volume_to_channels(fixed).shape == (60, 3, 4)
+
+
+def test_sampler_finds_a_known_distribution():
+    """For Gaussian data of mean 3 and deviation 0.5 the ideal denoiser is known; samples must have both."""
+
+    def denoise(x, sigma):
+        s2 = sigma.view(-1, 1) ** 2
+        return (0.25 * x + s2 * 3) / (0.25 + s2)
+
+    sigmas = karras_sigmas(12)
+    assert len(sigmas) == 13 and sigmas[-1] == 0 and (sigmas[:-1] > sigmas[1:]).all()
+    noise = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0))
+    samples = sample_dpmpp_2m(denoise, noise * sigmas[0], sigmas)
+    assert samples.mean() == pytest.approx(3, abs=0.02)
+    assert samples.std() == pytest.approx(0.5, rel=0.05)  # 12 steps are not the exact flow

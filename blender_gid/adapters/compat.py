@@ -68,5 +68,11 @@ def blend_transparency(material: bpy.types.Material) -> None:
         material.blend_method = "BLEND"
 
 
+def use_nodes(material: bpy.types.Material) -> None:
+    """Give the material a node tree (from 5.0 on it always has one)."""
+    if material.node_tree is None:
+        material.use_nodes = True
+
+
 def online() -> bool:
     return getattr(bpy.app, "online_access", True)

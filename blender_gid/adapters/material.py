@@ -12,7 +12,7 @@ PHOTO, BAKED, _EMISSION, _ALPHA = "GID Photo", "GID Baked", "GID Emission", "GID
 def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Material:
     """A material that shows the image by the UV map `uv`, as bright as it is."""
     result = bpy.data.materials.new(name)
-    result.use_nodes = True
+    compat.use_nodes(result)
     nodes, links = result.node_tree.nodes, result.node_tree.links
     nodes.clear()
     output = _node(nodes, "ShaderNodeOutputMaterial", "GID Output", 600, 0)

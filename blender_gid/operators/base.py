@@ -80,7 +80,8 @@ class JobOperator:
         job = self._run.job
         if event.type == "ESC" and event.value == "PRESS" and not job.finished:
             job.cancel()
-        elif event.type != "TIMER":
+            return {"RUNNING_MODAL"}
+        if event.type != "TIMER":
             return {"PASS_THROUGH"}
         changed = job.poll()
         if job.finished:

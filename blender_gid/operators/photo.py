@@ -47,6 +47,18 @@ class GID_OT_import_photo(bpy.types.Operator, ImportHelper):
         soft_max=256,
     )
 
+    @classmethod
+    def poll(cls, context):
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Switch to Object Mode first")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        if self.files:  # dropped into the viewport
+            return self.execute(context)
+        return ImportHelper.invoke(self, context, event)
+
     def execute(self, context):
         imported = []
         for path in self._paths():
@@ -58,8 +70,9 @@ class GID_OT_import_photo(bpy.types.Operator, ImportHelper):
             return {"CANCELLED"}
         for other in context.selected_objects:
             other.select_set(False)
+        collection = context.scene.collection if context.collection.library else context.collection
         for i, plane in enumerate(imported):
-            context.collection.objects.link(plane)
+            collection.objects.link(plane)
             plane.location = context.scene.cursor.location
             plane.location.x += sum(p.dimensions.x for p in imported[:i]) * 1.1
             plane.rotation_euler = self._rotation(context)

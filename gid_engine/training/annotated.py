@@ -125,7 +125,7 @@ def annotated_scene(
         return (points * side @ matrix[:, :2].T + matrix[:, 2]) / width
 
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * side / width
-    piece_id, affine = _move(rng, source.objects, masks, placed, scale)
+    piece_id, affine = _move(rng, source.objects, masks, (height, width), placed, scale)
     return Scene(_photographed(rng, photo) if augment else photo, piece_id, affine)
 
 
@@ -146,11 +146,11 @@ def cutout_scene(rng: np.random.Generator, front: Scene, back: Scene) -> Scene:
     )
 
 
-def _move(rng, objects, masks, placed, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _move(rng, objects, masks, size: tuple[int, int], placed, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """(piece ids, affine maps) of all objects; one that is rooted on another rides on it."""
     sway = Sway(rng)
     level = _LIVELIEST * scale
-    piece_id = np.zeros(masks[0].shape if masks else (1, 1), np.int16)
+    piece_id = np.zeros(size, np.int16)
     affine = [np.zeros((BANDS, 2, 3), np.complex64)]
     width = piece_id.shape[1]
     lever = _shared_levers(objects)

@@ -74,18 +74,15 @@ class Canvas:
         """
         matrix = np.eye(2) if matrix is None else np.asarray(matrix)
         points = (np.asarray(outline) @ matrix.T + origin) * self.w
-        if not np.isfinite(points).all():
-            return
-        low = np.floor(points.min(0)).astype(int) - 1
-        high = np.ceil(points.max(0)).astype(int) + 2
-        x0, y0 = np.clip(low, 0, [self.w, self.h])
-        x1, y1 = np.clip(high, 0, [self.w, self.h])
+        (left, top), (right, bottom) = points.min(0).tolist(), points.max(0).tolist()
+        x0, x1 = max(int(left) - 1, 0), min(int(right) + 2, self.w)
+        y0, y1 = max(int(top) - 1, 0), min(int(bottom) + 2, self.h)
         if x1 <= x0 or y1 <= y0:
             return
-        fixed = np.round((np.clip(points, -4 * self.w, 5 * self.w) - (x0, y0)) * 16).astype(np.int32)
+        fixed = ((points - (x0, y0)) * 16).astype(np.int32)
         photo, ids = self.photo[y0:y1, x0:x1], self.piece[y0:y1, x0:x1]
-        if callable(shade) and max(high - low) < _SHADED_FROM:
-            shade = np.clip(shade(np.array([0.55]), np.array([0.0]))[0], 0, 1)
+        if callable(shade) and max(right - left, bottom - top) < _SHADED_FROM:
+            shade = shade(np.array([0.55]), np.array([0.0]))[0]
         if callable(shade):
             mask = np.zeros(ids.shape, np.uint8)
             cv2.fillPoly(mask, [fixed], 1, cv2.LINE_8, 4)
@@ -93,28 +90,28 @@ class Canvas:
             if rows.size == 0:
                 return
             position = np.stack([columns + x0 + 0.5, rows + y0 + 0.5], 1) / self.w - origin
-            local = position @ np.linalg.pinv(matrix).T
+            local = position @ np.linalg.inv(matrix).T
             photo[rows, columns] = np.clip(shade(local[:, 0], local[:, 1]), 0, 1)
             ids[rows, columns] = piece
         else:
-            colour = tuple(float(c) for c in shade)
+            colour = tuple(min(max(float(c), 0.0), 1.0) for c in shade)
             cv2.fillPoly(self.photo[y0:y1, x0:x1], [fixed], colour, cv2.LINE_8, 4)
             cv2.fillPoly(self.piece[y0:y1, x0:x1], [fixed], int(piece), cv2.LINE_8, 4)
 
     def ribbon(self, spine, widths, colour, piece=0):
         """A rounded stalk along `spine` [N, 2] of full widths `widths` (scalar or [N]), lit from the side."""
         spine = np.asarray(spine, float)
-        along = np.gradient(spine, axis=0)
+        along = np.concatenate([spine[1:2] - spine[:1], spine[2:] - spine[:-2], spine[-1:] - spine[-2:-1]])
         normal = np.stack([-along[:, 1], along[:, 0]], 1)
         normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
         half = np.broadcast_to(np.asarray(widths, float), len(spine))[:, None] / 2
         side = np.sign(normal @ self.light)[:, None] * normal * half
-        for size, offset, gain in ((1.0, 0.0, 0.7), (0.7, 0.25, 1.0), (0.3, 0.4, 1.2)):
-            centre = spine + side * offset
-            outline = np.concatenate([centre + normal * half * size, (centre - normal * half * size)[::-1]])
-            self.paint(outline, np.clip(np.asarray(colour) * gain, 0, 1), piece)
-            if half.max() * self.w < 1.2:
-                break
+        layers = (
+            ((1.0, 0.0, 0.7), (0.7, 0.25, 1.0), (0.3, 0.4, 1.2)) if half.max() * self.w > 2 else ((1.0, 0.0, 1.0),)
+        )
+        for size, offset, gain in layers:
+            centre, reach = spine + side * offset, normal * half * size
+            self.paint(np.concatenate([centre + reach, (centre - reach)[::-1]]), np.asarray(colour) * gain, piece)
 
     def blur(self, sigma):
         """Put everything painted so far out of focus; `sigma` in photo widths."""
@@ -248,7 +245,7 @@ def _bokeh(canvas):
     image = np.ones((*small, 3), np.float32) * base
     for _ in range(3):
         spot = np.clip(_noise(rng, *small, rng.integers(2, 5), 3) * 0.5, 0, 1)
-        image = _blend(image, _green(rng) * rng.uniform(0.3, 1.8), spot * 0.8)
+        image = _blend(image, _green(rng) * rng.uniform(0.3, 1.5), spot * 0.8)
     if rng.random() < 0.4:
         image = _blend(image, _petal_colour(rng), np.clip(_noise(rng, *small, 4, 2) - 1.2, 0, 0.8))
     for _ in range(rng.integers(0, 40)):
@@ -516,7 +513,7 @@ def _tree(canvas):
             "leaves": 0 if rng.random() < 0.08 else int(rng.integers(18, 45)),
             "leaf": rng.uniform(0.010, 0.035) * (1.6 if bough else 1.0),
             "breadth": rng.uniform(0.25, 0.7),
-            "clump": size * rng.uniform(0.08, 0.15),
+            "clump": size * rng.uniform(0.08, 0.18),
         }
         if bough:
             left = rng.random() < 0.5
@@ -535,7 +532,7 @@ def _bush(canvas):
     rng = canvas.rng
     _surroundings(canvas, _open_air, _wall, _garden, _town, _room)
     centre = np.array([rng.uniform(0.2, 0.8), canvas.height * rng.uniform(0.8, 1.05)])
-    wide, tall = rng.uniform(0.2, 0.6), canvas.height * rng.uniform(0.35, 0.9)
+    wide, tall = rng.uniform(0.2, 0.9), canvas.height * rng.uniform(0.35, 1.0)
     potted = rng.random() < 0.25
     if potted:
         wide, tall = rng.uniform(0.12, 0.25), canvas.height * rng.uniform(0.3, 0.6)
@@ -587,10 +584,13 @@ def _meadow(canvas):
     rng = canvas.rng
     _surroundings(canvas, _open_air, _garden, _garden, _bokeh)
     colours = [_petal_colour(rng) for _ in range(rng.integers(1, 4))]
-    green, size = _green(rng), rng.uniform(0.012, 0.05)
-    rows = np.sort(rng.uniform(0.45, 1.15, int(rng.integers(25, 110))))
-    for row in rows:
-        near = (row - 0.3) * rng.uniform(0.85, 1.15)
+    green, size = _green(rng), rng.uniform(0.02, 0.065)
+    horizon = rng.uniform(0.4, 0.75)
+    if rng.random() < 0.6:
+        _turf(canvas, canvas.height * horizon, green * rng.uniform(0.5, 0.9))
+        canvas.blur(rng.uniform(0, 0.004))
+    for row in np.sort(rng.uniform(horizon + 0.05, 1.2, int(rng.integers(25, 110)))):
+        near = (0.25 + 0.65 * (row - horizon) / (1.2 - horizon)) * rng.uniform(0.85, 1.15)
         foot = np.array([rng.uniform(-0.05, 1.05), canvas.height * row])
         tall = canvas.height * rng.uniform(0.2, 0.4) * near + size
         top = foot + tall * np.array([rng.normal(0, 0.12), -1.0])
@@ -650,7 +650,7 @@ def _bloom(canvas, centre, radius, motion):
     inner = np.clip(colour * rng.uniform(0.5, 1.0) + rng.choice([0, 0.25]) * _petal_colour(rng), 0, 1)
     tilt = rng.uniform(0, 2 * np.pi)
     lean = _turn(tilt, 1) @ np.diag([1.0, rng.uniform(0.5, 1.0)]) @ _turn(-tilt, 1)
-    make = rng.choice(["daisy", "sunflower", "open", "rose", "dahlia", "tulip"])
+    make = rng.choice(["daisy", "daisy", "sunflower", "open", "open", "rose", "rose", "dahlia", "tulip"])
     piece = canvas.add(motion)
     if make == "tulip":
         up = _turn(rng.normal(0, 0.25), 1)
@@ -693,7 +693,7 @@ def _close_up(canvas):
     green = _green(rng)
     heads = []
     for k in range(many):
-        radius = canvas.height * rng.uniform(0.22, 0.55) / many**0.45 * (0.6 if vase else 1)
+        radius = canvas.height * rng.uniform(0.24, 0.65) / many**0.45 * (0.6 if vase else 1)
         spread = (k + 0.5) / many + rng.normal(0, 0.12 / many**0.5)
         heads.append((np.array([np.clip(spread, 0.1, 0.9), canvas.height * rng.uniform(0.22, 0.62)]), radius))
     if many > 1 and vase:
@@ -728,13 +728,12 @@ def _turf(canvas, level, colour):
     _ground(canvas, level, colour)
     top, side = int(level * canvas.w), canvas.w // 20
     for y in range(top, canvas.h, side):
-        near = 0.15 + 0.25 * (y - top) / max(canvas.h - top, 1)
+        near = 0.1 + 0.25 * (y - top) / max(canvas.h - top, 1)
         for x in range(0, canvas.w, side):
-            foot, crown = (
-                ((x + side / 2) / canvas.w, (y + side) / canvas.w),
-                ((x + side / 2) / canvas.w, y / canvas.w),
-            )
-            canvas.piece[y : y + side, x : x + side] = canvas.add(canvas.swing(foot, crown, 0.4, near))
+            crown = ((x + side / 2) / canvas.w, y / canvas.w)
+            # Hinged well below the cell, or rows of cells would show as bands.
+            motion = canvas.swing((crown[0], crown[1] + 0.2), crown, 0.4, near)
+            canvas.piece[y : y + side, x : x + side] = canvas.add(motion)
 
 
 def _grass(canvas):
@@ -747,31 +746,31 @@ def _grass(canvas):
         green = _hsv(rng, rng.uniform(0.1, 0.15), rng.uniform(0.4, 0.7), rng.uniform(0.5, 0.85))
     if kind == "reeds":
         green = _blend(green, [0.6, 0.5, 0.25], rng.uniform(0, 0.7))
-    wide = rng.uniform(0.004, 0.016)
-    rows = np.sort(rng.uniform(0.62, 1.4, int(rng.integers(120, 320))))
+    wide, grain = rng.uniform(0.004, 0.016), _outline(0.4, n=4)
+    horizon = rng.uniform(0.35, 0.85)
+    rows = np.sort(rng.uniform(horizon, 1.4, int(rng.integers(120, 320))))
     lean = rng.normal(0, 0.25)
-    _turf(canvas, canvas.height * 0.66, green * 0.6)
+    _turf(canvas, canvas.height * (horizon + 0.03), green * 0.6)
     for row in rows:
-        near = 0.35 + 0.65 * (row - 0.62) / 0.78
+        near = 0.35 + 0.65 * (row - horizon) / (1.4 - horizon)
         foot = np.array([rng.uniform(-0.05, 1.05), canvas.height * row])
         length = tall * near * rng.uniform(0.7, 1.2)
         top = foot + length * np.array([np.sin(lean + rng.normal(0, 0.2)), -1.0])
-        middle = foot + 0.55 * (top - foot) - (0.12 * (top[0] - foot[0]), 0)
+        middle = foot + (top - foot) * (0.43, 0.55)
         stiffness = rng.uniform(0.1, 0.5)
         lower = canvas.swing(tuple(foot), tuple(middle), stiffness, 0.35 * near)
         upper = lower + canvas.swing(tuple(middle), tuple(top), stiffness, 0.5 * near)
         colour = np.clip(green * (0.55 + 0.5 * near) * rng.uniform(0.75, 1.25), 0, 1)
         thick = wide * near * (0.5 if kind == "wheat" else 1)
-        # The lower half reaches a little past the joint so that no gap opens there.
         low_id, top_id = canvas.add(lower), canvas.add(upper)
         canvas.ribbon([foot, middle], [thick, thick * 0.9], colour * 0.85, low_id)
         canvas.ribbon([middle, top], [thick * 0.9, thick * (0.1 if kind == "grass" else 0.5)], colour, top_id)
         angle = np.arctan2(*(top - middle)[::-1])
         if kind == "wheat":
-            for k in range(5):
-                start = top + (top - middle) * 0.05 * k
-                for side in (-0.5, 0.5):
-                    _leaf(canvas, start, angle + side, 0.045 * near, 0.4, colour * rng.uniform(0.9, 1.2), top_id)
+            for k, side in enumerate((-0.5, 0.5) * 4):
+                matrix = _turn(angle + side, 0.045 * near)
+                start = top + (top - middle) * 0.025 * k
+                canvas.paint(grain, colour * rng.uniform(0.85, 1.2), top_id, start, matrix)
         if kind == "reeds" and rng.random() < 0.4:
             plume = _hsv(rng, 0.08, 0.45, rng.uniform(0.3, 0.7))
             _leaf(canvas, middle + 0.7 * (top - middle), angle, length * 0.3, 0.16, plume, top_id)
@@ -972,13 +971,13 @@ def _develop(canvas):
     h, w = canvas.h // SUPERSAMPLING, canvas.w // SUPERSAMPLING
     photo = cv2.resize(canvas.photo, (w, h), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.6:
-        dapple = 1 + rng.uniform(0.04, 0.22) * np.clip(_noise(rng, h, w, rng.integers(2, 7), 4), -2, 2)
+        dapple = 1 + rng.uniform(0.02, 0.12) * np.clip(_noise(rng, h, w, rng.integers(2, 7), 4), -2, 2)
         photo = photo * dapple[..., None]
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     photo = photo * (1 - rng.uniform(0, 0.35) * ((x / w - 0.5) ** 2 + (y / h - 0.5) ** 2) * 2)[..., None]
     grey = photo.mean(2, keepdims=True)
-    photo = grey + (photo - grey) * rng.uniform(0.6, 1.25)
-    photo = photo * rng.normal(1, 0.06, 3) * rng.uniform(0.85, 1.45)
+    photo = grey + (photo - grey) * rng.uniform(0.55, 1.15)
+    photo = photo * rng.normal(1, 0.05, 3) * rng.uniform(0.85, 1.3)
     photo = np.clip(photo, 0, 1) ** rng.uniform(0.7, 1.2)
     photo = photo + rng.standard_normal(photo.shape) * rng.choice([0.003, 0.01, 0.025])
     photo = np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8)

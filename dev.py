@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""From a fresh machine to a demo or a tested tree in one command. Needs Python 3.11 and nothing else.
+
+    python3.11 dev.py demo [PHOTO] [--out DIR]                  bring a photo to life in Blender
+    python3.11 dev.py test [PHOTO] [--bpy 4.2,4.5] [PYTEST...]  run all tests, in four legs, the fast ones first
+    python3.11 dev.py lint                                      ruff: rules and format
+
+What is missing is installed first, into .venvs/ beside this file and nowhere else. The tests in a real Blender
+use the program that the variable BLENDER names, else `blender` from the PATH, else, as root on Linux, Debian's
+Blender, which is fetched into a folder of the user's cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+PYTHON = (3, 11)  # Blender's own up to 5.0: its wheels are made for this version alone
+NEEDED_GB = 4  # an environment, and pip's copies while it unpacks
+PHOTOS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp", ".bmp")
+
+
+class Stop(Exception):
+    """What keeps the command from going on: a sentence for a person."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|test|lint")
+    commands.add_parser("demo", allow_abbrev=False).add_argument("--out", default=ROOT / "out" / "demo", type=Path)
+    test_parser = commands.add_parser("test", allow_abbrev=False)
+    test_parser.add_argument("--bpy", default="4.5", help="Blender versions, such as 4.2,4.5,5.0")
+    commands.add_parser("lint", allow_abbrev=False)
+    options, rest = parser.parse_known_args()
+    photo = Path(rest.pop(0)).resolve() if rest and Path(rest[0]).suffix.lower() in PHOTOS else None
+    if rest and options.command != "test":
+        parser.error(f"{rest[0]} is not understood; photos end in {', '.join(PHOTOS)}")
+    try:
+        if sys.version_info[:2] != PYTHON:
+            version = "{}.{}".format(*PYTHON)
+            raise Stop(f"this is Python {sys.version.split()[0]}: run it with Python {version}, as Blender does.")
+        if photo and not photo.is_file():
+            raise Stop(f"the photo {photo} does not exist.")
+        if options.command == "demo":
+            return demo(photo, options.out.resolve())
+        if options.command == "test":
+            return test(photo, options.bpy.split(","), rest)
+        return lint()
+    except Stop as stop:
+        print(f"dev.py: {stop}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("dev.py: stopped; run it again to go on.", file=sys.stderr)
+        return 130
+
+
+# --- the commands -----------------------------------------------------------------------------------------------
+
+
+def demo(photo: Path | None, out: Path) -> int:
+    environ = {"GID_ENGINE_PYTHON": str(engine())}
+    command = [bpy("4.5"), ROOT / "examples" / "demo.py", *([photo] if photo else []), "--out", out]
+    return run(command, environ)
+
+
+def lint() -> int:
+    ruff = [engine(), "-m", "ruff"]
+    return run([*ruff, "check", "."]) or run([*ruff, "format", "--check", "."])
+
+
+def test(photo: Path | None, versions: list[str], rest: list[str]) -> int:
+    environ = {"GID_TEST_PHOTO": str(photo)} if photo else {}
+    python, tests = engine(), Path("tests")
+    wheels = {version: bpy(version) for version in versions}
+    legs = [Leg("engine", python, ["tests", "--ignore", tests / "bpy", "--ignore", tests / "blender"])]
+    legs += [Leg(f"add-on in bpy {v}", wheel, [tests / "bpy"]) for v, wheel in wheels.items()]
+    legs.append(Leg("installed add-on in Blender", python, [tests / "blender" / "test_background.py"]))
+    legs.append(Leg("Blender's window", python, [tests / "blender" / "test_window.py"]))
+    run([python, tests / "blender" / "real_blender.py", "--prepare"])  # says itself what it finds or lacks
+    for number, leg in enumerate(legs, 1):
+        print(f"\n--- {number} of {len(legs)}: {leg.name}", flush=True)
+        leg.run(rest, environ)
+    print()
+    for leg in legs:
+        print(
+            f"{leg.name:32}{leg.seconds:6.0f} s  {leg.passed} passed, {leg.failed} failed, {leg.skipped} skipped"
+        )
+    passed, failed, skipped = (sum(getattr(leg, n) for leg in legs) for n in ("passed", "failed", "skipped"))
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed else 0
+
+
+class Leg:
+    """One run of pytest, and what it counted."""
+
+    def __init__(self, name: str, python: Path, arguments: list):
+        self.name, self.python, self.arguments = name, python, arguments
+        self.passed = self.failed = self.skipped = 0
+        self.seconds = 0.0
+
+    def run(self, more: list[str], environ: dict[str, str]) -> None:
+        """A run that ends before its report, or collects nothing unasked, counts as one failure."""
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.xml"
+            start = time.monotonic()
+            code = run([self.python, "-m", "pytest", *self.arguments, "--junitxml", report, *more], environ)
+            self.seconds = time.monotonic() - start
+            try:
+                suites = list(ElementTree.parse(report).iter("testsuite"))
+            except (OSError, ElementTree.ParseError):
+                suites = []
+        total, failures, errors, self.skipped = (
+            sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
+        )
+        self.failed = failures + errors
+        self.passed = max(total - self.failed - self.skipped, 0)
+        nothing_chosen = code == 5 and more  # pytest: no test is left, as with -k
+        if code and not self.failed and not nothing_chosen:
+            self.failed = 1
+
+
+# --- environments -----------------------------------------------------------------------------------------------
+
+
+def engine() -> Path:
+    return environment("engine", "engine", "test")
+
+
+def bpy(version: str) -> Path:
+    return environment(f"bpy-{version}", f"blender-{version}")
+
+
+def environment(name: str, *lists: str) -> Path:
+    """The Python of .venvs/NAME with what requirements/LIST.txt ask for.
+
+    The file .ready holds a hash of the lists it was made from. Where it is missing, the environment is not whole
+    and is made anew; where it differs, the lists have changed and are installed over it.
+    """
+    folder = ROOT / ".venvs" / name
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    marker = folder / ".ready"
+    files = [ROOT / "requirements" / f"{entry}.txt" for entry in lists]
+    if missing := [file for file in files if not file.is_file()]:
+        raise Stop(f"there is no {missing[0].relative_to(ROOT)}.")
+    wanted = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    whole = marker.is_file() and starts(python)
+    if whole and marker.read_text() == wanted:
+        return python
+    print(f"Installing {folder.relative_to(ROOT)}: at the first time some minutes and gigabytes.", flush=True)
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if free < NEEDED_GB:
+        raise Stop(f"{ROOT} has {free:.1f} GB free, and {NEEDED_GB} are needed.")
+    marker.unlink(missing_ok=True)
+    if not whole and run([sys.executable, "-m", "venv", "--clear", folder]):
+        raise Stop(f"{folder} could not be made (above is why). Debian and Ubuntu: install python3.11-venv.")
+    asked = [argument for file in files for argument in ("-r", file)]
+    if run([python, "-m", "pip", "install", "--disable-pip-version-check", *asked]):
+        raise Stop(
+            "pip could not install the packages (above is why): check network and disk, and run this again."
+        )
+    marker.write_text(wanted)
+    return python
+
+
+def starts(python: Path) -> bool:
+    """Whether an environment's Python runs: the one it was made from may be gone."""
+    return python.is_file() and subprocess.run([str(python), "-c", ""], capture_output=True).returncode == 0
+
+
+def run(command: list, environ: dict[str, str] | None = None) -> int:
+    """Run a program in the tree's root and let it print; its exit code."""
+    inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        return subprocess.run([str(c) for c in command], cwd=ROOT, env=inherited | (environ or {})).returncode
+    except OSError as error:
+        raise Stop(f"{command[0]} could not be started: {error.strerror}.") from error
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

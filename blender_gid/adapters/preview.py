@@ -65,11 +65,11 @@ def _store_modes(plane: bpy.types.Object, modes) -> list[str]:
     """Write the modes into the mesh; the names of the attributes, "gid_re_00", "gid_im_00", …"""
     import numpy as np  # Blender's own; missing in some builds, see core.engine
 
-    from ..core.preview import liveliest_bands, offsets, sample_band, surface_axes
+    from ..core.preview import liveliest_bands, offsets, sample_band, surface_frame
 
     mesh = plane.data
-    uv, positions = _vertices(mesh)
-    right, up = surface_axes(uv, positions)
+    uv, positions = vertices(mesh)
+    right, up, _ = surface_frame(uv, positions)
     for name in [a.name for a in mesh.attributes if a.name.startswith(_PREFIX)]:
         mesh.attributes.remove(mesh.attributes[name])
     names = []
@@ -86,7 +86,7 @@ def _store_modes(plane: bpy.types.Object, modes) -> list[str]:
     return names
 
 
-def _vertices(mesh: bpy.types.Mesh):
+def vertices(mesh: bpy.types.Mesh):
     """(uv [n, 2] of the upright photo, position [n, 3]) of each vertex."""
     import numpy as np
 

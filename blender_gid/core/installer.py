@@ -17,7 +17,8 @@ from .engine import ENGINE_ROOT, GidError
 
 REQUIREMENTS = ENGINE_ROOT / "requirements" / "engine.txt"
 _INCOMPLETE = "incomplete"
-_NEEDED_BYTES = 4 << 30  # torch with its libraries, and pip's copies while it unpacks
+# torch with its libraries, and pip's copies while it unpacks: on Linux NVIDIA's libraries come along.
+_NEEDED_BYTES = (8 if sys.platform == "linux" else 3) << 30
 _TRY = "from gid_engine import jobs; raise SystemExit(jobs.engine_facts().get('problem'))"
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 

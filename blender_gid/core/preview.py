@@ -26,14 +26,13 @@ def sample_band(band: np.ndarray, uv: np.ndarray) -> np.ndarray:
     return top * (1 - fy) + bottom * fy
 
 
-def surface_axes(uv: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(right, up): the surface's width and height as vectors [3], by least squares over its vertices.
+def surface_frame(uv: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Rows right, up, corner [3, 3]: the surface's width, height and lower left, fitted to its vertices.
 
     uv: [n, 2]; positions: [n, 3]. So the motion follows a plane whose rotation or scale was applied.
     """
     design = np.column_stack([uv, np.ones(len(uv))])
-    solution = np.linalg.lstsq(design.astype(np.float64), positions.astype(np.float64), rcond=None)[0]
-    return solution[0], solution[1]
+    return np.linalg.lstsq(design.astype(np.float64), positions.astype(np.float64), rcond=None)[0]
 
 
 def offsets(sampled: np.ndarray, right: np.ndarray, up: np.ndarray, photo_size: tuple[int, int]) -> np.ndarray:

@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import FloatProperty, FloatVectorProperty, IntProperty
 
-from ..adapters import preview
+from ..adapters import pointer, preview
 from .base import UNDOABLE, PhotoPoll, photo_of
 
 
@@ -41,6 +41,64 @@ class GID_OT_add_impulse(PhotoPoll, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class GID_OT_draw_impulse(PhotoPoll, bpy.types.Operator):
+    """Add a touch at the current frame by dragging over the photo, from the place that is pushed"""
+
+    bl_idname = "gid.draw_impulse"
+    bl_label = "Draw Touch"
+    bl_options = UNDOABLE
+
+    @classmethod
+    def poll(cls, context):
+        if not PhotoPoll.poll.__func__(cls, context):
+            return False
+        if context.area is None or context.area.type != "VIEW_3D":
+            cls.poll_message_set("Only in a 3D viewport")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        self._area = pointer.Viewport.of(context.area)
+        self._start = self._end = None
+        self._drawing = self._area.draw(lambda: (self._start, self._end))
+        context.window.cursor_modal_set("CROSSHAIR")
+        context.workspace.status_text_set("Drag over the photo, from the place that is pushed. Esc cancels")
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        mouse = event.mouse_x, event.mouse_y
+        if event.type in {"ESC", "RIGHTMOUSE"}:
+            self.cancel(context)
+            return {"CANCELLED"}
+        if event.type == "MOUSEMOVE" and self._start:
+            self._end = mouse
+            self._area.redraw()
+        elif event.type == "LEFTMOUSE" and event.value == "PRESS":
+            self._start = mouse
+        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._start:
+            self.cancel(context)
+            return self._add(context, self._start, mouse)
+        return {"RUNNING_MODAL"} if self._start or event.type == "LEFTMOUSE" else {"PASS_THROUGH"}
+
+    def _add(self, context, start, end):
+        plane = photo_of(context)
+        places = [pointer.photo_place(plane, *self._area.ray(mouse)) for mouse in (start, end)]
+        if None in places or not all(0 <= c <= 1 for c in places[0]):
+            self.report({"ERROR"}, "That is beside the photo: start the drag on it.")
+            return {"CANCELLED"}
+        angle, length = pointer.push(*places, plane.gid.photo_size)
+        if not length:
+            self.report({"INFO"}, "Nothing was pushed: drag a little further.")
+            return {"CANCELLED"}
+        return bpy.ops.gid.add_impulse(location=places[0], direction=angle, strength=min(length, 1.0))
+
+    def cancel(self, context):
+        self._area.stop_drawing(self._drawing)
+        context.window.cursor_modal_restore()
+        context.workspace.status_text_set(None)
+
+
 class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
     """Remove the selected touch"""
 
@@ -71,4 +129,4 @@ class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (GID_OT_add_impulse, GID_OT_remove_impulse)
+CLASSES = (GID_OT_add_impulse, GID_OT_draw_impulse, GID_OT_remove_impulse)

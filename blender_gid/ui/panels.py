@@ -131,6 +131,7 @@ class _Touches(_Sub):
     def draw(self, context):
         layout = self.layout
         gid = photo_of(context).gid
+        layout.operator("gid.draw_impulse", icon="HAND")
         row = layout.row()
         row.template_list("GID_UL_impulses", "", gid, "impulses", gid, "impulse_index", rows=3)
         column = row.column(align=True)

@@ -135,3 +135,24 @@ def shown(plane, place):
     x, y = (min(int(s * side), side - 1) for s, side in ((u, width), (v, height)))
     start = (y * width + x) * 4
     return np.array(node.image.pixels[start : start + 3])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_place_under_the_mouse_is_a_place_of_the_photo(tmp_path, turned):
+    """A plane 3 wide and 2 high stands at x = 5, facing the viewer at −y; the same with its rotation applied."""
+    from mathutils import Vector
+
+    from blender_gid.adapters.pointer import photo_place, push
+
+    bpy.context.scene.cursor.location = (5, 0, 0)
+    plane = imported(write_png(tmp_path / "p.png", photo(48, 32)), height=2.0)
+    bpy.context.view_layer.update()
+    if turned:
+        bpy.ops.object.transform_apply(rotation=True, location=False)
+    look = Vector((0, 1, 0))
+    assert photo_place(plane, Vector((5, -9, 0)), look) == pytest.approx((0.5, 0.5), abs=1e-5)
+    assert photo_place(plane, Vector((3.5, -9, 1)), look) == pytest.approx((0, 1), abs=1e-5)
+    assert photo_place(plane, Vector((8, -9, 0)), look)[0] == pytest.approx(1.5, abs=1e-5)  # beside it
+    assert photo_place(plane, Vector((5, 9, 0)), look) is None  # behind the viewer
+    assert photo_place(plane, Vector((5, -9, 0)), Vector((1, 0, 0))) is None  # edge on
+    assert push((0.5, 0.5), (0.5, 0.65), (48, 32)) == pytest.approx((np.pi / 2, 0.1))

@@ -15,7 +15,13 @@ import build_addon  # noqa: E402
 
 def test_zip_has_what_blender_and_the_engine_need_and_nothing_else(tmp_path):
     names = set(zipfile.ZipFile(build_addon.build(tmp_path)).namelist())
-    assert {"__init__.py", "blender_manifest.toml", "LICENSE", "core/engine.py"} <= names
+    assert {
+        "__init__.py",
+        "blender_manifest.toml",
+        "LICENSE",
+        "requirements/engine.txt",
+        "core/engine.py",
+    } <= names
     assert {"gid_engine/__init__.py", "gid_engine/motion/modes.py", "gid_engine/worker/server.py"} <= names
     weights = {f"gid_engine/prior/weights/{p.name}" for p in (ROOT / "gid_engine/prior/weights").glob("*")}
     assert weights <= names

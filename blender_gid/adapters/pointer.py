@@ -1,0 +1,81 @@
+"""Where the mouse points on a photo, and the line that shows a drag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import atan2, hypot
+
+import bpy
+from bpy_extras import view3d_utils
+from mathutils import Matrix, Vector
+
+_COLOR = (1.0, 0.6, 0.1, 1.0)
+
+
+def photo_place(plane: bpy.types.Object, origin: Vector, direction: Vector) -> tuple[float, float] | None:
+    """Where a ray of the world meets the photo: (u, v), v up, beyond 0…1 outside it; None where it never does."""
+    from ..core.preview import surface_frame
+    from .preview import vertices
+
+    right, up, corner = (Vector(row) for row in surface_frame(*vertices(plane.data)))
+    to_plane = plane.matrix_world.inverted_safe()
+    start, along = to_plane @ origin, to_plane.to_3x3() @ direction
+    # start + t · along = corner + u · right + v · up
+    system = Matrix((right, up, -along)).transposed()
+    if abs(system.determinant()) < 1e-12 * along.length * right.length * up.length:
+        return None
+    u, v, distance = system.inverted() @ (start - corner)
+    return (u, v) if distance > 0 else None
+
+
+def push(start: tuple[float, float], end: tuple[float, float], photo_size: tuple[int, int]) -> tuple[float, float]:
+    """(angle, length) of a drag between two places: 0 right and counter-clockwise; in photo widths."""
+    dx, dy = end[0] - start[0], (end[1] - start[1]) * photo_size[1] / photo_size[0]
+    return atan2(dy, dx), hypot(dx, dy)
+
+
+class Viewport:
+    """A 3D viewport's main region: rays under the mouse (window coordinates), and a line over it."""
+
+    def __init__(self, region: bpy.types.Region, view: bpy.types.RegionView3D):
+        self._region, self._view = region, view
+
+    @classmethod
+    def of(cls, area: bpy.types.Area) -> Viewport:
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        return cls(region, area.spaces.active.region_3d)
+
+    def ray(self, mouse: tuple[int, int]) -> tuple[Vector, Vector]:
+        """(origin, direction) in the world."""
+        here = self._local(mouse)
+        return (
+            view3d_utils.region_2d_to_origin_3d(self._region, self._view, here),
+            view3d_utils.region_2d_to_vector_3d(self._region, self._view, here),
+        )
+
+    def redraw(self) -> None:
+        self._region.tag_redraw()
+
+    def draw(self, ends: Callable[[], tuple]) -> object:
+        """Show a line between the two places that `ends` gives, until `stop_drawing`."""
+        return bpy.types.SpaceView3D.draw_handler_add(self._draw, (ends,), "WINDOW", "POST_PIXEL")
+
+    def stop_drawing(self, handle: object) -> None:
+        bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
+        self.redraw()
+
+    def _draw(self, ends: Callable[[], tuple]) -> None:
+        import gpu
+        from gpu_extras.batch import batch_for_shader
+
+        places = ends()
+        if None in places or bpy.context.region != self._region:
+            return
+        shader = gpu.shader.from_builtin("UNIFORM_COLOR")
+        shader.uniform_float("color", _COLOR)
+        gpu.state.line_width_set(3)
+        batch_for_shader(shader, "LINES", {"pos": [(*self._local(p), 0) for p in places]}).draw(shader)
+        gpu.state.line_width_set(1)
+
+    def _local(self, mouse: tuple[int, int]) -> tuple[int, int]:
+        return mouse[0] - self._region.x, mouse[1] - self._region.y

@@ -533,8 +533,11 @@ def _bush(canvas):
     _surroundings(canvas, _open_air, _wall, _garden, _town, _room)
     centre = np.array([rng.uniform(0.2, 0.8), canvas.height * rng.uniform(0.8, 1.05)])
     wide, tall = rng.uniform(0.2, 0.9), canvas.height * rng.uniform(0.35, 1.0)
-    potted = rng.random() < 0.25
-    if potted:
+    potted, everywhere = rng.random() < 0.25, rng.random() < 0.25
+    if everywhere:
+        # Foliage up to the edges of the picture.
+        centre, wide, tall = np.array([0.5, canvas.height * 1.15]), 1.5, canvas.height * 1.3
+    elif potted:
         wide, tall = rng.uniform(0.12, 0.25), canvas.height * rng.uniform(0.3, 0.6)
         centre[1] = canvas.height * rng.uniform(0.6, 0.75)
         _pot(canvas, centre, wide * 0.9, canvas.height * rng.uniform(0.15, 0.25))
@@ -550,7 +553,7 @@ def _bush(canvas):
         inside * rng.uniform(0.85, 1.05, (20, 1)), colour * 0.35, middle, centre, np.diag([0.7 * wide, 0.9 * tall])
     )
     spots = []
-    for _ in range(int(np.clip(wide * tall / radius**2 * 1.5, 30, 110))):
+    for _ in range(int(np.clip(wide * tall / radius**2 * 1.5, 30, 130))):
         angle, r = rng.uniform(0, np.pi), np.sqrt(rng.random())
         spots.append(centre + np.array([np.cos(angle) * r * wide * 0.75, -np.sin(angle) * r * tall]))
     for spot in sorted(spots, key=lambda s: s[1] + rng.normal(0, 0.15 * tall)):
@@ -562,7 +565,7 @@ def _bush(canvas):
         if blossom is not None and rng.random() < 0.5:
             piece = canvas.add(motion + canvas.swing((spot[0], spot[1] + leaf), tuple(spot), 0.2, 0.1))
             _head(canvas, spot, leaf * rng.uniform(0.5, 0.9), blossom, piece)
-    if not potted:
+    if everywhere or not potted:
         _clutter(canvas, 1)
 
 
@@ -721,6 +724,47 @@ def _close_up(canvas):
         _bloom(canvas, head, radius, motion + own)
     if vase:
         _pot(canvas, mouth, rng.uniform(0.1, 0.22), canvas.height * rng.uniform(0.15, 0.3))
+
+
+def _twig(canvas):
+    """Twigs or fern fronds close up: a stem in jointed parts, each carrying shaded leaves that flutter."""
+    rng = canvas.rng
+    _surroundings(canvas, _bokeh, _bokeh, _bokeh, _sky, _wall, _room)
+    fern, green = rng.random() < 0.4, _green(rng)
+    bark = green * 0.6 if fern else _hsv(rng, 0.07, 0.4, rng.uniform(0.2, 0.45))
+    breadth = rng.uniform(0.15, 0.3) if fern else rng.uniform(0.3, 0.7)
+    size = rng.uniform(0.08, 0.2)
+    for _ in range(rng.integers(1, 5)):
+        side = rng.choice(["left", "right", "below", "above"])
+        along = rng.uniform(0.15, 0.85)
+        foot, angle = {
+            "left": (np.array([-0.03, along * canvas.height]), 0.0),
+            "right": (np.array([1.03, along * canvas.height]), np.pi),
+            "below": (np.array([along, canvas.height + 0.03]), -np.pi / 2),
+            "above": (np.array([along, -0.03]), np.pi / 2),
+        }[side]
+        angle, curl, reach = angle + rng.normal(0, 0.35), rng.normal(0, 0.2), rng.uniform(0.3, 0.65)
+        parts, motion = 5, canvas.affine[0]
+        for part in range(parts):
+            step = reach / parts
+            tip = foot + step * np.array([np.cos(angle), np.sin(angle)])
+            motion = motion + canvas.swing(foot, tip, rng.uniform(0.2, 0.6), 0.25)
+            canvas.ribbon([foot, tip], 0.012 * (1 - 0.8 * part / parts), bark, canvas.add(motion))
+            for at in np.linspace(0, 1, 5 if fern else 2, endpoint=False) + rng.uniform(0, 0.1):
+                taper = 1 - 0.75 * (part + at) / parts if fern else rng.uniform(0.7, 1.15)
+                for turn in (-1, 1):
+                    start, toward = (
+                        foot + (tip - foot) * at,
+                        angle + turn * rng.normal(1.0, 0.12 if fern else 0.35),
+                    )
+                    end = start + size * taper * np.array([np.cos(toward), np.sin(toward)])
+                    own = canvas.swing(start, end, rng.uniform(0.3, 0.8), rng.uniform(0.05, 0.3), 0.4)
+                    piece, colour = canvas.add(motion + own), green * rng.uniform(0.7, 1.2)
+                    squash = rng.uniform(0.5, 1.0) * (1.4 if fern else 1.0)
+                    _leaf(canvas, start, toward, size * taper, breadth, colour, piece, squash, rng.normal(0, 0.12))
+            foot, angle = tip, angle + curl
+    if rng.random() < 0.25:
+        _clutter(canvas, 1)
 
 
 def _turf(canvas, level, colour):
@@ -951,11 +995,12 @@ def _static(canvas):
 # What a scene shows and how often; plants and large flowers are what people animate most.
 KINDS = {
     "close_up": (0.24, _close_up),
-    "tree": (0.17, _tree),
-    "grass": (0.14, _grass),
-    "meadow": (0.12, _meadow),
-    "bush": (0.11, _bush),
-    "hanging": (0.14, _hanging),
+    "tree": (0.14, _tree),
+    "grass": (0.13, _grass),
+    "twig": (0.11, _twig),
+    "meadow": (0.10, _meadow),
+    "bush": (0.10, _bush),
+    "hanging": (0.12, _hanging),
     "candles": (0.08, _candles),
 }
 
@@ -1001,6 +1046,14 @@ def _scaled(scene, rng, amplitude):
     return replace(scene, affine=scene.affine * np.float32(amplitude / max(np.percentile(rms, 99), 1e-9)))
 
 
+def random_kind(rng):
+    """The name of a kind of scene, ``"static"`` among them, as often as the constants say."""
+    if rng.random() < STATIC_SHARE:
+        return "static"
+    weights = np.array([weight for weight, _ in KINDS.values()])
+    return str(rng.choice(list(KINDS), p=weights / weights.sum()))
+
+
 def random_scene(rng, width=256, height=160, still=None, kind=None):
     """Draw a scene.
 
@@ -1008,11 +1061,7 @@ def random_scene(rng, width=256, height=160, still=None, kind=None):
     `still` may list real still photo regions (uint8 [h, w, 3] RGB), some of which then serve as backgrounds.
     `kind` asks for one of `KINDS` or for ``"static"``; by default it is drawn at random. Returns a `Scene`.
     """
-    if kind is None:
-        names = list(KINDS)
-        weights = np.array([KINDS[name][0] for name in names])
-        lively = names[rng.choice(len(names), p=weights / weights.sum())]
-        kind = "static" if rng.random() < STATIC_SHARE else lively
+    kind = random_kind(rng) if kind is None else kind
     canvas = Canvas(rng, width, height, still)
     if kind == "static":
         _static(canvas)

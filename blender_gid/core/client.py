@@ -38,6 +38,7 @@ class EngineClient:
         self._next_id = 0
         self._queue: queue.SimpleQueue[dict | None] = queue.SimpleQueue()
         self._ended = False
+        self.answered = False  # whether it has ever said a word: before, it is still starting
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with open(log, "wb") as stderr:
@@ -88,6 +89,7 @@ class EngineClient:
             if reply is None:
                 self._ended = True
             else:
+                self.answered = True
                 arrived.append(reply)
 
     def stopped_error(self) -> GidError:

@@ -42,6 +42,9 @@ class Job:
         """Ask the engine to stop; what it has finished stays."""
         if self.state != "RUNNING":
             return
+        if not self._client.answered:  # still starting: deaf, and nothing is lost by ending it
+            self.abandon()
+            return
         self.state, self._cancelled_at = "CANCELLING", time.monotonic()
         self.message = "Cancelling"
         try:
@@ -53,7 +56,7 @@ class Job:
         """End the engine and the job at once: a file is being opened, or Blender quits."""
         if not self.finished:
             self._client.stop()
-            self.state = "CANCELLED"
+            self._end("CANCELLED")
 
     def poll(self) -> bool:
         """Take in what has arrived; True if something changed that is worth a redraw."""

@@ -224,7 +224,8 @@ def test_a_photo_that_went_away(plane):
         bpy.ops.gid.predict()
 
 
-def test_an_unsaved_file_keeps_its_files_in_the_users_folder(tmp_path, fake_engine):
+def test_an_unsaved_file_keeps_its_files_in_the_users_folder(tmp_path, fake_engine, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     bpy.ops.gid.import_photo(filepath=str(write_png(tmp_path / "p.png", photo())))
     plane = bpy.context.object
     bpy.ops.gid.predict()

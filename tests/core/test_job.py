@@ -94,22 +94,34 @@ def test_progress_stays_within_the_bar(start, fraction):
 
 def test_cancel_is_sent_with_the_target_and_honoured(start):
     job = start(
+        "say(type='progress', fraction=0.5, message='x')\n"
         "cancel = json.loads(sys.stdin.readline())\nassert cancel['target'] == request['id'], cancel\n"
         "say(type='error', code='cancelled', message='Cancelled.', action='')\ntime.sleep(60)"
     )
+    until(job, lambda: job.fraction == 0.5)
     job.cancel()
     assert ended(job) == "CANCELLED" and job.error is None
 
 
 def test_a_deaf_engine_is_ended_by_force(start, monkeypatch):
     monkeypatch.setattr(jobs, "CANCEL_PATIENCE", 0.05)
+    job = start("say(type='progress', fraction=0.5, message='x')\ntime.sleep(60)")
+    until(job, lambda: job.fraction == 0.5)
+    job.cancel()
+    assert job.state == "CANCELLING" and ended(job) == "CANCELLED" and not job._client.alive
+
+
+def test_an_engine_that_is_still_starting_is_ended_at_once(start):
     job = start("time.sleep(60)")
     job.cancel()
-    assert ended(job) == "CANCELLED" and not job._client.alive
+    assert job.state == "CANCELLED" and not job._client.alive
 
 
 def test_result_that_comes_after_the_cancel_is_kept(start):
-    job = start("sys.stdin.readline()\nsay(type='result', path='m')")
+    job = start(
+        "say(type='progress', fraction=0.5, message='x')\nsys.stdin.readline()\nsay(type='result', path='m')"
+    )
+    until(job, lambda: job.fraction == 0.5)
     job.cancel()
     assert ended(job) == "DONE"
 

@@ -6,6 +6,8 @@ and shows where nothing landed. This runs on a grid of at most SPLAT_SIDE pixels
 
 from __future__ import annotations
 
+import logging
+
 import cv2
 import numpy as np
 import torch
@@ -13,7 +15,9 @@ import torch
 from ..motion import Modes
 from .guide import guide_motion
 from .plate import OUTLINE, background_near
-from .splat import SHARES, VALUE_BITS, bilinear_corners, fixed_point, padded_zeros, sum_splat_exactly
+from .splat import SHARES, VALUE_BITS, bilinear_corners, fixed_point, one_thread, padded_zeros, sum_splat_exactly
+
+LOG = logging.getLogger(__name__)
 
 METRIC = 12.0  # exponent of the strongest motion's softmax weight (GID §5: Z = time-mean ‖F‖); 20 is no sharper
 BORDER = 16 / 512  # share of the width along which the motion fades to zero at the frame
@@ -51,18 +55,17 @@ class BackwardFlow:
 
     def _prepare_tearing(self, outlines: tuple[np.ndarray, np.ndarray]) -> None:
         beside = cv2.dilate(self.rms, _square(OUTLINE))
-        self.in_front = self._tensor(self.rms >= IN_FRONT * beside)
+        self.in_front = self.rms >= IN_FRONT * beside
         near = background_near(self.rms, self.reach)
         self.tears = [
-            self._tensor(WITHIN + (1 - WITHIN) * outline * near[: outline.shape[0], : outline.shape[1]])
-            for outline in outlines
+            WITHIN + (1 - WITHIN) * outline * near[: outline.shape[0], : outline.shape[1]] for outline in outlines
         ]
 
     def _prepare_splat(self, photo_width: int) -> None:
         weight = np.exp(METRIC * (self.rms / max(float(self.rms.max()), 1e-12) - 1)).astype(np.float32)
         moving = cv2.dilate(self.rms, _square(OUTLINE)) * photo_width > STILL_RMS_PX
         columns, rows = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in self.grid[::-1]))
-        self.moving = self._tensor(np.flatnonzero(moving))
+        self.moving = np.flatnonzero(moving)
         self.weight, self.home_x, self.home_y = (self._tensor(a[moving]) for a in (weight, columns, rows))
         # Still pixels stay where they are: their part of the sums is the same in every frame.
         nothing = padded_zeros(self.grid, dtype=torch.int64, device=self.device)
@@ -75,6 +78,11 @@ class BackwardFlow:
             nothing.index_add(0, index, still_weight),
             nothing.index_add(0, index, still_coverage),
         ]
+
+    def _move_to(self, device: torch.device) -> None:
+        self.device = device
+        self.weight, self.home_x, self.home_y = (t.to(device) for t in (self.weight, self.home_x, self.home_y))
+        self.still_sums = [total.to(device) for total in self.still_sums]
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -89,30 +97,39 @@ class BackwardFlow:
     def __call__(self, coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Modes.displacement [h, w, 2] -> (x, y, share): float32 [gh, gw] each. A pixel of the frame at p shows
         the photo at p + (x, y), in photo widths, and by share (0…1) the background plate instead."""
-        flow_x, flow_y = (self._tensor(plane) for plane in cv2.split(self.displacement(coarse)))
-        largest = float(torch.maximum(flow_x.abs().max(), flow_y.abs().max()))
+        flow = cv2.split(self.displacement(coarse))
+        largest = max(float(np.abs(plane).max()) for plane in flow)
         if largest == 0 or not len(self.moving):
             still = np.zeros(self.grid, np.float32)
             return still, still, still
-        step_x, step_y = flow_x * self.scale[0], flow_y * self.scale[1]
-        whole = _wholeness(step_x, step_y, self.in_front, self.tears).reshape(-1)[self.moving]
-        flow_x, flow_y, step_x, step_y = (
-            plane.reshape(-1)[self.moving] for plane in (flow_x, flow_y, step_x, step_y)
+        steps = [plane * np.float32(scale) for plane, scale in zip(flow, self.scale, strict=True)]
+        whole = _wholeness(*steps, self.in_front, self.tears)
+        with one_thread():
+            try:
+                planes = self._splat(flow, steps, whole, largest)
+            except torch.OutOfMemoryError:
+                LOG.warning("The memory of %s is full: rendering goes on, on the CPU.", self.device)
+                self._move_to(torch.device("cpu"))
+                planes = self._splat(flow, steps, whole, largest)
+        return [_pinned(plane) for plane in _with_holes(*planes)]
+
+    def _splat(self, flow, steps, whole: np.ndarray, largest: float) -> list[np.ndarray]:
+        """Splats −flow (x and y [gh, gw]) by steps: (backward flow x, y, coverage), float32 [gh, gw] each."""
+        flow_x, flow_y, step_x, step_y, whole = (
+            self._tensor(plane.ravel()[self.moving]) for plane in (*flow, *steps, whole)
         )
         weight = self.weight * whole
         # The fixed-point numbers hold values of up to 1.
         pull = weight * (-1 / largest)
-        sums = sum_splat_exactly(
+        sum_x, sum_y, total, coverage = sum_splat_exactly(
             [flow_x * pull, flow_y * pull, weight, whole],
             self.home_x + step_x,
             self.home_y + step_y,
             self.grid,
             self.still_sums,
         )
-        sum_x, sum_y, total, coverage = sums
         total = largest / total.clamp_min(1e-12)
-        x, y, coverage = (plane.cpu().numpy() for plane in (sum_x * total, sum_y * total, coverage))
-        return _with_holes(x, y, coverage)
+        return [plane.cpu().numpy() for plane in (sum_x * total, sum_y * total, coverage)]
 
 
 def _with_holes(x: np.ndarray, y: np.ndarray, coverage: np.ndarray):
@@ -129,36 +146,33 @@ def _with_holes(x: np.ndarray, y: np.ndarray, coverage: np.ndarray):
     return x, y, share
 
 
-def _wholeness(step_x, step_y, in_front: torch.Tensor, tears: list[torch.Tensor]) -> torch.Tensor:
+def _pinned(plane: np.ndarray) -> np.ndarray:
+    """Zero on the outermost pixels, also where motion was stronger than the taper at the border can hold."""
+    plane[[0, -1]] = 0
+    plane[:, [0, -1]] = 0
+    return plane
+
+
+def _wholeness(step_x, step_y, in_front: np.ndarray, tears: list[np.ndarray]) -> np.ndarray:
     """1 where the displacement (step_x, step_y [h, w], in its own pixels) stretches little, 0 where it tears.
 
     A blurred motion boundary that opens up is a ramp of samples drawn far apart. They belong to neither side,
     and without them a clean hole for the plate is left. At the ramp's end in front (in_front: bool [h, w]) the
     last whole sample stays; behind, the samples that the thing's antialiased outline has coloured go too, or they
-    would be left standing as its ghost. Stretch counts as much as an object ends there (tears: steps
-    down [h-1, w] and right [h, w-1]), so that a stem is drawn out and a petal comes off.
+    would be left standing as its ghost. Stretch counts as much as an object ends there (tears: steps down
+    [h-1, w] and right [h, w-1]), so that a stem is drawn out and a petal comes off.
     """
-    inner, outer = torch.zeros_like(step_x), torch.zeros_like(step_x)
+    inner, outer = np.zeros_like(step_x), np.zeros_like(step_x)
     for axis, along, across in ((0, step_y, step_x), (1, step_x, step_y)):
-        stretch = torch.hypot(along.diff(dim=axis) + 1, across.diff(dim=axis)).sub_(1).mul_(tears[axis])
-        end = torch.zeros_like(stretch.narrow(axis, 0, 1))
-        before, after = torch.cat([end, stretch], axis), torch.cat([stretch, end], axis)
-        inner = torch.maximum(inner, torch.minimum(before, after))
-        outer = torch.maximum(outer, torch.maximum(before, after))
-    for axis in (0, 1):
-        outer = _widened(outer, GHOST, axis)
-    stretch = torch.where(in_front, inner, outer)
-    return ((TORN - 1 - stretch) / (TORN - TEARING)).clamp_(0, 1)
-
-
-def _widened(field: torch.Tensor, radius: int, axis: int) -> torch.Tensor:
-    """Maximum over radius neighbours on both sides along an axis."""
-    result, length = field.clone(), field.shape[axis]
-    for shift in range(1, min(radius, length - 1) + 1):
-        first, last = (result.narrow(axis, start, length - shift) for start in (0, shift))
-        torch.maximum(first, field.narrow(axis, shift, length - shift), out=first)
-        torch.maximum(last, field.narrow(axis, 0, length - shift), out=last)
-    return result
+        stretch = cv2.magnitude(np.diff(along, axis=axis) + 1, np.diff(across, axis=axis))
+        stretch -= 1
+        stretch *= tears[axis]
+        before = np.pad(stretch, [(1, 0) if axis == i else (0, 0) for i in (0, 1)])
+        after = np.pad(stretch, [(0, 1) if axis == i else (0, 0) for i in (0, 1)])
+        cv2.max(inner, cv2.min(before, after), inner)
+        cv2.max(outer, cv2.max(before, after), outer)
+    np.copyto(inner, cv2.dilate(outer, _square(GHOST)), where=~in_front)
+    return np.clip((TORN - 1 - inner) * np.float32(1 / (TORN - TEARING)), 0, 1)
 
 
 def _border_taper(grid: tuple[int, int]) -> np.ndarray:

@@ -18,7 +18,7 @@ from ..errors import GidError
 from ..motion import Modes
 from .backward import BackwardFlow
 from .plate import background_plate
-from .sample import premultiplied, sample_photo, samples_exactly, straight
+from .sample import keeps_still_bits, premultiplied, sample_photo, straight
 
 # Part of every frame's key: raise it whenever a change here alters a pixel.
 RENDERER_VERSION = "1"
@@ -133,7 +133,7 @@ class Renderer:
         uncovered = _enlarge(share, self.size, window)
         self._show_plate(sampled, uncovered, window)
         target = frame[top:bottom, left:right]
-        if samples_exactly(self.photo):
+        if keeps_still_bits(self.photo):
             target[:] = sampled
             return
         moved = uncovered > 0
@@ -169,7 +169,7 @@ def _check_photo(photo: np.ndarray, modes: Modes) -> None:
 
 
 def _device(name: str) -> torch.device:
-    """"auto" takes CUDA if there is any; Apple's "mps" renders on the CPU, which is fast there."""
+    """ "auto" takes CUDA if there is any; Apple's "mps" renders on the CPU, which is fast there."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device("cpu" if name == "mps" else name)

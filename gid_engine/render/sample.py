@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 
 
-def samples_exactly(photo: np.ndarray) -> bool:
-    """Does sample_photo give a pixel's own bits at its own place (and within 1/64 pixel of it)?"""
-    return photo.dtype != np.float32 and photo.shape[2] == 3
+def keeps_still_bits(photo: np.ndarray) -> bool:
+    """Does sample_photo give a pixel's own bits within STILL_PX of its own place? In 8 bit without alpha the
+    difference rounds away."""
+    return photo.dtype == np.uint8 and photo.shape[2] == 3
 
 
 def sample_photo(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -18,7 +19,7 @@ def sample_photo(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     transparent pixel's colour does not leak. Float pixels (scene-linear, EXR) are kept between the smallest and
     largest of the 2×2 pixels around the place: an overshoot beside a light source could be negative.
     """
-    if samples_exactly(photo):
+    if photo.dtype != np.float32 and photo.shape[2] == 3:
         return cv2.remap(photo, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     # Only the rows the band needs become float.
     first = max(0, int(y.min()) - 2)

@@ -41,6 +41,8 @@ class Canvas:
         self.piece = np.zeros((self.h, self.w), np.int16)
         self.affine = [np.zeros((BANDS, 2, 3), np.complex64)]
         self.sway = Sway(rng)
+        # Small or wiry plants answer faster than tall ones: added to every stiffness.
+        self.pace = rng.uniform(-0.1, 0.28)
         self.still = still
         angle = rng.uniform(-2.6, -0.5)
         self.light = np.array([np.cos(angle), np.sin(angle)])
@@ -56,12 +58,16 @@ class Canvas:
         `own` is the share of the motion that follows no wind but this piece's own restlessness.
         """
         reach = max(float(np.hypot(tip[0] - pivot[0], tip[1] - pivot[1])), 1e-3)
-        return hinge(pivot, self.sway.oscillation(tip, stiffness, own) * (amount / reach))
+        return hinge(
+            pivot, self.sway.oscillation(tip, np.clip(stiffness + self.pace, 0, 1), own) * (amount / reach)
+        )
 
     def nod(self, pivot, tip, stiffness, amount=1.0):
         """Swing towards and away from the camera, seen as a vertical stretch above or below `pivot`."""
         reach = tip[1] - pivot[1]
-        stretch = self.sway.oscillation(tip, stiffness) * (amount / (reach if abs(reach) > 1e-3 else 1e-3))
+        stretch = self.sway.oscillation(tip, np.clip(stiffness + self.pace, 0, 1)) * (
+            amount / (reach if abs(reach) > 1e-3 else 1e-3)
+        )
         affine = np.zeros((BANDS, 2, 3), np.complex64)
         affine[:, 1, 1], affine[:, 1, 2] = stretch, -stretch * pivot[1]
         return affine
@@ -133,7 +139,7 @@ def _green(rng):
     """A foliage colour: mostly green, at times olive, yellow, bluish or autumn red."""
     if rng.random() < 0.12:
         return _hsv(rng, rng.uniform(0.02, 0.13), rng.uniform(0.55, 0.9), rng.uniform(0.35, 0.8))
-    return _hsv(rng, rng.uniform(0.19, 0.36), rng.uniform(0.3, 0.8), rng.uniform(0.22, 0.65))
+    return _hsv(rng, rng.uniform(0.19, 0.36), rng.uniform(0.3, 0.8), rng.uniform(0.3, 0.75))
 
 
 def _petal_colour(rng):
@@ -542,8 +548,10 @@ def _bush(canvas):
         centre[1] = canvas.height * rng.uniform(0.6, 0.75)
         _pot(canvas, centre, wide * 0.9, canvas.height * rng.uniform(0.15, 0.25))
     colour, blossom = _green(rng), _petal_colour(rng) if rng.random() < 0.35 else None
-    leaf, breadth = rng.uniform(0.012, 0.05), rng.uniform(0.25, 0.7)
-    radius = max(leaf * 1.3, 0.12 * wide)
+    leaf, breadth = max(rng.uniform(0.012, 0.05), 0.03 * wide), rng.uniform(0.25, 0.7)
+    radius = max(leaf * 1.3, 0.11 * wide)
+    # As many leaves a clump as cover it about twice.
+    leaves = int(np.clip(6 * (radius / leaf) ** 2, 14, 45))
     stems = [centre + np.array([dx, 0.0]) for dx in np.linspace(-0.5, 0.5, 6) * wide]
     swings = [canvas.swing(tuple(s), (s[0], s[1] - tall), rng.uniform(0.3, 0.7), 0.6) for s in stems]
     # A dark inside, so that no wall shows through the leaves.
@@ -561,7 +569,7 @@ def _bush(canvas):
         own = canvas.swing((spot[0], spot[1] + 2 * radius), tuple(spot), rng.uniform(0.2, 0.7), 0.35, 0.4)
         motion = swings[nearest] + own
         depth = 0.65 + 0.4 * (centre[1] - spot[1]) / tall
-        _clump(canvas, spot, radius, colour * depth, canvas.add(motion), leaf, int(rng.integers(14, 30)), breadth)
+        _clump(canvas, spot, radius, colour * depth, canvas.add(motion), leaf, leaves, breadth)
         if blossom is not None and rng.random() < 0.5:
             piece = canvas.add(motion + canvas.swing((spot[0], spot[1] + leaf), tuple(spot), 0.2, 0.1))
             _head(canvas, spot, leaf * rng.uniform(0.5, 0.9), blossom, piece)
@@ -811,9 +819,9 @@ def _grass(canvas):
         canvas.ribbon([middle, top], [thick * 0.9, thick * (0.1 if kind == "grass" else 0.5)], colour, top_id)
         angle = np.arctan2(*(top - middle)[::-1])
         if kind == "wheat":
-            for k, side in enumerate((-0.5, 0.5) * 4):
-                matrix = _turn(angle + side, 0.045 * near)
-                start = top + (top - middle) * 0.025 * k
+            for k, side in enumerate((-0.25, 0.25) * 5):
+                matrix = _turn(angle + side, 0.032 * near)
+                start = top + (top - middle) * 0.02 * k
                 canvas.paint(grain, colour * rng.uniform(0.85, 1.2), top_id, start, matrix)
         if kind == "reeds" and rng.random() < 0.4:
             plume = _hsv(rng, 0.08, 0.45, rng.uniform(0.3, 0.7))
@@ -1022,7 +1030,7 @@ def _develop(canvas):
     photo = photo * (1 - rng.uniform(0, 0.35) * ((x / w - 0.5) ** 2 + (y / h - 0.5) ** 2) * 2)[..., None]
     grey = photo.mean(2, keepdims=True)
     photo = grey + (photo - grey) * rng.uniform(0.55, 1.15)
-    photo = photo * rng.normal(1, 0.05, 3) * rng.uniform(0.85, 1.3)
+    photo = photo * rng.normal(1, 0.05, 3) * rng.uniform(0.85, 1.4)
     photo = np.clip(photo, 0, 1) ** rng.uniform(0.7, 1.2)
     photo = photo + rng.standard_normal(photo.shape) * rng.choice([0.003, 0.01, 0.025])
     photo = np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8)

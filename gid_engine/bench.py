@@ -1,0 +1,137 @@
+"""`gid bench`: how fast this machine is, beside simpler ways to do the same, measured turn by turn in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import torch
+
+from .media import safe_write
+from .motion import Modes
+from .render import RENDERER_VERSION, Renderer, softmax_splat
+
+SIZES = (512, 288), (1920, 1080), (3840, 2160)
+ROUNDS = 9  # the median of nine turns shrugs off a few that other programs disturbed
+BANDS = 15
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("subject", choices=["render"], help="what to measure")
+    parser.add_argument("--device", default="auto", choices=["auto", "cuda", "mps", "cpu"])
+    parser.add_argument("--json", metavar="FILE", help="write every figure there")
+
+
+def run(args: argparse.Namespace) -> None:
+    report = {
+        "renderer_version": RENDERER_VERSION,
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "device": args.device,
+        "torch": torch.__version__,
+        "opencv": cv2.__version__,
+        "render": [_measure(size, scene, args.device) for size in SIZES for scene in ("crown", "branch")],
+    }
+    if args.json:
+        with safe_write(args.json) as part:
+            part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _measure(size: tuple[int, int], scene: str, device: str) -> dict:
+    """Frames per second of the renderer and of each baseline, and how many times the renderer's frame time
+    each baseline takes."""
+    photo, modes = _photo(size), _modes(size, scene)
+    renderer = Renderer(photo, modes, device)
+    started = time.perf_counter()
+    renderer.render(_coordinates(0))
+    setup = time.perf_counter() - started
+    ways = {
+        "render": renderer.render,
+        "static copy": lambda q: photo.copy(),
+        "remap by -F": lambda q: _remap_by_minus_f(photo, modes, q),
+        "average splat": lambda q: _average_splat(photo, modes, q),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(ROUNDS):
+        for name, way in ways.items():
+            if name == "average splat" and turn >= 3 and size[0] > 2000:
+                continue  # seconds a frame: three turns tell enough
+            seconds[name].append(_time(way, _coordinates(turn + 1)))
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    figures = {
+        "size": list(size),
+        "scene": scene,
+        "setup_s": round(setup, 3),
+        "fps": {name: round(1 / value, 2) for name, value in median.items()},
+        "fps_best": {name: round(1 / min(values), 2) for name, values in seconds.items()},
+        "time_ratio_to_render": {name: round(value / median["render"], 4) for name, value in median.items()},
+    }
+    print(f"{size[0]} × {size[1]}, {scene}: set-up {setup:.2f} s")
+    for name, value in median.items():
+        print(f"  {name:14} {1 / value:9.2f} frames/s   {value / median['render']:8.3f} × render's time")
+    return figures
+
+
+def _time(way: Callable[[np.ndarray], np.ndarray], q: np.ndarray) -> float:
+    started = time.perf_counter()
+    way(q)
+    return time.perf_counter() - started
+
+
+def _coordinates(turn: int) -> np.ndarray:
+    return np.exp(2j * np.pi * np.arange(1, BANDS + 1) * turn / 30) - 1
+
+
+def _photo(size: tuple[int, int]) -> np.ndarray:
+    """A textured picture with a darker ellipse, uint8 [H, W, 3]."""
+    width, height = size
+    noise = np.random.default_rng(0).normal(size=(height, width, 3)).astype(np.float32)
+    grain = cv2.GaussianBlur(noise, (0, 0), 1.5)
+    picture = 130 + 25 * grain / grain.std()
+    cv2.ellipse(picture, (width // 2, height // 2), (width // 4, height // 3), 0, 0, 360, (60, 90, 50), -1)
+    return np.rint((picture + 8 * noise).clip(0, 255)).astype(np.uint8)
+
+
+def _modes(size: tuple[int, int], scene: str) -> Modes:
+    """ "crown": all of the picture moves, by 1 % of its width at most; "branch": a tenth of it."""
+    h, w = round(256 * size[1] / size[0]), 256
+    rng = np.random.default_rng(1)
+    maps = np.empty((BANDS, 2, h, w), np.complex64)
+    for plane in maps.reshape(-1, h, w):
+        plane[:] = sum(
+            unit * cv2.GaussianBlur(rng.normal(size=(h, w)).astype(np.float32), (0, 0), 24) for unit in (1, 1j)
+        )
+    maps /= np.abs(maps).max() * BANDS**0.5
+    maps *= 0.01
+    if scene == "branch":
+        mask = np.zeros((h, w), np.float32)
+        cv2.ellipse(mask, (w // 2, h // 2), (w // 10, h // 3), 0, 0, 360, 1, -1)
+        maps *= cv2.GaussianBlur(mask, (0, 0), 2)
+        maps[..., mask == 0] = 0
+    frequency = 0.2 * np.arange(1, BANDS + 1)
+    return Modes(maps, frequency, np.full(BANDS, 0.1), size)
+
+
+def _remap_by_minus_f(photo: np.ndarray, modes: Modes, q: np.ndarray) -> np.ndarray:
+    """The common short cut: the photo read at p − F(p)."""
+    height, width = photo.shape[:2]
+    flow = cv2.resize(modes.displacement(q), (width, height)) * np.float32(-width)
+    flow[..., 0] += np.arange(width, dtype=np.float32)
+    flow[..., 1] += np.arange(height, dtype=np.float32)[:, None]
+    return cv2.remap(photo, flow, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _average_splat(photo: np.ndarray, modes: Modes, q: np.ndarray) -> np.ndarray:
+    """Every pixel's colour splatted at full size, all weighted alike (GID's "baseline splat", Table 2)."""
+    height, width = photo.shape[:2]
+    flow = cv2.resize(modes.displacement(q), (width, height)) * np.float32(width)
+    image = torch.from_numpy(photo).permute(2, 0, 1).float()
+    with torch.no_grad():
+        warped, _ = softmax_splat(image, torch.from_numpy(flow).permute(2, 0, 1), torch.zeros(height, width))
+    return warped.round().to(torch.uint8).permute(1, 2, 0).numpy()

@@ -74,6 +74,7 @@ class JobOperator:
             return refuse(self, error, photo_of(context))
         self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
         context.window_manager.modal_handler_add(self)
+        self._show(context)
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
@@ -88,8 +89,7 @@ class JobOperator:
             self._stop_timer(context)
             return self._close(context)
         if changed:
-            context.workspace.status_text_set(f"{describe(self._run)}    Esc cancels")
-            redraw()
+            self._show(context)
         return {"PASS_THROUGH"}
 
     def execute(self, context):
@@ -111,6 +111,10 @@ class JobOperator:
         """Blender ends the operator: a file is being opened, or the window closes."""
         self._stop_timer(context)
         self._run.job.abandon()
+
+    def _show(self, context) -> None:
+        context.workspace.status_text_set(f"{describe(self._run)}    Esc cancels")
+        redraw()
 
     def _stop_timer(self, context) -> None:
         if self._timer is not None:

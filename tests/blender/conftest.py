@@ -58,10 +58,12 @@ def blender(tmp_path_factory) -> Blender:
     except real_blender.Missing as error:
         pytest.skip(f"real Blender: {error} {real_blender.ADVICE}")
     folder = tmp_path_factory.mktemp("blender")
-    blender = Blender(
-        command,
-        dict(os.environ, BLENDER_USER_RESOURCES=str(folder / "user"), GID_ENGINE_PYTHON=sys.executable),
-    )
+    environ = {
+        "BLENDER_USER_RESOURCES": str(folder / "user"),
+        "GID_ENGINE_PYTHON": sys.executable,
+        "TMPDIR": str(folder),  # for what Blender leaves behind when it quits
+    }
+    blender = Blender(command, os.environ | environ)
     build = [sys.executable, str(ROOT / "build_addon.py"), "--output-dir", str(folder)]
     subprocess.run(build, check=True, timeout=120)
     (archive,) = folder.glob("*.zip")

@@ -26,7 +26,6 @@ IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample be
 # Where motion tears: samples stretched this much begin to leave the splat, and have left it.
 TEARING, TORN = 1.4, 1.9
 WITHIN = 0.3  # share of a stretch that counts as tearing where no object ends
-GHOST = 1  # more samples behind a tear that leave the splat: the antialiased outline has coloured them
 HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
 
 
@@ -171,7 +170,7 @@ def _wholeness(step_x, step_y, in_front: np.ndarray, tears: list[np.ndarray]) ->
         after = np.pad(stretch, [(0, 1) if axis == i else (0, 0) for i in (0, 1)])
         cv2.max(inner, cv2.min(before, after), inner)
         cv2.max(outer, cv2.max(before, after), outer)
-    np.copyto(inner, cv2.dilate(outer, _square(GHOST)), where=~in_front)
+    np.copyto(inner, cv2.dilate(outer, _square(OUTLINE)), where=~in_front)
     return np.clip((TORN - 1 - inner) * np.float32(1 / (TORN - TEARING)), 0, 1)
 
 

@@ -11,7 +11,9 @@ import numpy as np
 
 # A pixel's weight falls by e with every such share of the strongest motion within reach …
 STILLNESS = 0.08
-# … and the stillest pixels within reach have the weight 1: where all moves, the plate is the least moving there.
+# … and the stillest pixels within reach have the weight 1, or this where even they move: real background counts
+# for more from afar, but where everything moves the plate is the least moving, blurred by a few cells.
+NOT_STILL = 0.003
 # Where even the stillest moves this share of the strongest there is no background to be seen, or there is.
 UNKNOWN, KNOWN = 0.4, 0.2
 OUTLINE = 2  # cells around the moving thing that its antialiased outline has coloured
@@ -28,13 +30,17 @@ def background_plate(image: np.ndarray, motion: np.ndarray, reach: float) -> np.
 def background_weight(motion: np.ndarray, reach: float) -> np.ndarray:
     """How much a pixel is background for the places within reach of it, float32 [h, w], 0…1."""
     share = _share(motion, reach)
-    return np.exp((cv2.erode(share, _window(reach)) - share) / STILLNESS)
+    stillest = cv2.erode(share, _window(reach))
+    return np.exp((stillest - share) / STILLNESS) * np.maximum(_still(stillest), NOT_STILL)
 
 
 def background_near(motion: np.ndarray, reach: float) -> np.ndarray:
     """Is there anything within reach that a plate could be made of: float32 [h, w], 0…1."""
-    stillest = cv2.erode(_share(motion, reach), _window(reach))
-    return np.clip((UNKNOWN - stillest) / (UNKNOWN - KNOWN), 0, 1)
+    return _still(cv2.erode(_share(motion, reach), _window(reach)))
+
+
+def _still(share: np.ndarray) -> np.ndarray:
+    return np.clip((UNKNOWN - share) / (UNKNOWN - KNOWN), 0, 1)
 
 
 def _share(motion: np.ndarray, reach: float) -> np.ndarray:

@@ -15,13 +15,14 @@ class AmplitudeHead(nn.Module):
     The square root keeps gentle motion visible in the loss, as it does in GID eq. 4.
     """
 
-    def __init__(self, width: int = 64):
+    def __init__(self, widths: tuple[int, int, int] = (64, 48, 32)):
         super().__init__()
         block2, block3, block4, block5 = (adapter for *_, adapter in BLOCKS[1:])
-        self.coarse = _refine(block5, width)
-        self.middle = _refine(width + block4, width)
-        self.fine = _refine(width + block2 + block3, width)
-        self.out = nn.Conv2d(width, 1, 1)
+        coarse, middle, fine = widths  # narrow where there are many places
+        self.coarse = _refine(block5, coarse)
+        self.middle = _refine(coarse + block4, middle)
+        self.fine = _refine(middle + block2 + block3, fine)
+        self.out = nn.Conv2d(fine, 1, 1)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
         block2, block3, block4, block5 = maps

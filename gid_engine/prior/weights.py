@@ -33,7 +33,7 @@ class ShapeModel(nn.Module):
 
 
 def build_denoiser(scale: Tensor | None = None) -> ShapeModel:
-    model = ShapeModel(Denoiser(UNet(CHANNELS, width=64, widths=(1, 2, 2), blocks=1), sigma_data=1.0))
+    model = ShapeModel(Denoiser(UNet(CHANNELS, width=48, widths=(1, 2, 3), blocks=1), sigma_data=1.0))
     if scale is not None:
         model.scale.copy_(scale)
     return model

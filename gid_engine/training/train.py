@@ -134,7 +134,7 @@ def _loop(run: Run, pool: ShardPool, minutes: float, facts: dict, loss_of: Calla
 
 
 def train_amplitude(
-    shards: Path, folder: Path, minutes: float, batch: int = 32, rate: float = 1e-3, seed: int = 0,
+    shards: Path, folder: Path, minutes: float, batch: int = 16, rate: float = 2e-3, seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     torch.manual_seed(seed)
@@ -157,7 +157,7 @@ def train_amplitude(
 
 
 def train_denoiser(
-    shards: Path, folder: Path, minutes: float, batch: int = 32, rate: float = 6e-4, seed: int = 0,
+    shards: Path, folder: Path, minutes: float, batch: int = 16, rate: float = 8e-4, seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     torch.manual_seed(seed)

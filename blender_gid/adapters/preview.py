@@ -140,7 +140,7 @@ def _node(nodes, kind: str, name: str, x: float, y: float) -> bpy.types.Node:
 
 
 def _key_score(plane: bpy.types.Object, scene: bpy.types.Scene, modes, group: bpy.types.NodeTree) -> None:
-    """One linear key a frame on every Value node, repeating where the motion does."""
+    """An F-curve with a sample a frame on every Value node, repeating where the motion does."""
     import numpy as np
 
     from ..core.preview import coordinates
@@ -164,6 +164,8 @@ def _key_score(plane: bpy.types.Object, scene: bpy.types.Scene, modes, group: bp
         curve.keyframe_points.add(len(keys))
         curve.keyframe_points.foreach_set("co", keys.ravel())
         curve.keyframe_points.foreach_set("interpolation", np.full(len(keys), _LINEAR, np.int32))
+        # Samples instead of keys: the timeline stays clear for the artist's own keys.
+        curve.convert_to_samples(frames.start, frames.stop)
         if cyclic:
             curve.modifiers.new("CYCLES")
         curve.update()

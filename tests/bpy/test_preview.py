@@ -55,6 +55,15 @@ def test_evaluated_grid_is_the_engines_displacement(plane, frame):
     assert moved(plane, 16).any() and not moved(plane, 1).any()  # it moves, and rests as the photo
 
 
+def test_the_timeline_stays_clear_for_the_artists_keys(plane):
+    from blender_gid.adapters import compat
+
+    bpy.ops.gid.update_preview()
+    curves = compat.fcurves(plane.modifiers["GID Preview"].node_group)
+    assert curves and not any(len(curve.keyframe_points) for curve in curves)
+    assert plane.animation_data is None
+
+
 def test_a_slider_moves_the_grid_at_once(plane):
     bpy.ops.gid.update_preview()
     before = moved(plane, 10)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a fresh machine to a demo or a tested tree in one command. Needs Python 3.11 and nothing else.
 
-    python3.11 dev.py demo [PHOTO] [--out DIR]                  bring a photo to life in Blender
+    python3.11 dev.py demo [PHOTO] [--out DIR] [MORE...]        bring a photo to life: examples/demo.py
     python3.11 dev.py test [PHOTO] [--bpy 4.2,4.5] [PYTEST...]  run all tests, in four legs, the fast ones first
     python3.11 dev.py lint                                      ruff: rules and format
 
@@ -44,7 +44,7 @@ def main() -> int:
     commands.add_parser("lint", allow_abbrev=False)
     options, rest = parser.parse_known_args()
     photo = Path(rest.pop(0)).resolve() if rest and Path(rest[0]).suffix.lower() in PHOTOS else None
-    if rest and options.command != "test":
+    if rest and (options.command == "lint" or not rest[0].startswith("-")):
         parser.error(f"{rest[0]} is not understood; photos end in {', '.join(PHOTOS)}")
     try:
         if sys.version_info[:2] != PYTHON:
@@ -53,7 +53,7 @@ def main() -> int:
         if photo and not photo.is_file():
             raise Stop(f"the photo {photo} does not exist.")
         if options.command == "demo":
-            return demo(photo, options.out.resolve())
+            return demo(photo, options.out.resolve(), rest)
         if options.command == "test":
             return test(photo, options.bpy.split(","), rest)
         return lint()
@@ -68,10 +68,10 @@ def main() -> int:
 # --- the commands -----------------------------------------------------------------------------------------------
 
 
-def demo(photo: Path | None, out: Path) -> int:
+def demo(photo: Path | None, out: Path, rest: list[str]) -> int:
     environ = {"GID_ENGINE_PYTHON": str(engine())}
-    command = [bpy("4.5"), ROOT / "examples" / "demo.py", *([photo] if photo else []), "--out", out]
-    return run(command, environ)
+    given = [photo] if photo else []
+    return run([bpy("4.5"), ROOT / "examples" / "demo.py", *given, "--out", out, *rest], environ)
 
 
 def lint() -> int:

@@ -87,7 +87,9 @@ def test(photo: Path | None, versions: list[str], rest: list[str]) -> int:
     legs += [Leg(f"add-on in bpy {v}", wheel, [tests / "bpy"]) for v, wheel in wheels.items()]
     legs.append(Leg("installed add-on in Blender", python, [tests / "blender" / "test_background.py"]))
     legs.append(Leg("Blender's window", python, [tests / "blender" / "test_window.py"]))
-    run([python, tests / "blender" / "real_blender.py", "--prepare"])  # says itself what it finds or lacks
+    missing = run([python, tests / "blender" / "real_blender.py", "--prepare"])  # says itself what it found
+    if missing and os.environ.get("BLENDER"):
+        raise Stop("the Blender that the variable BLENDER names can't be used.")
     for number, leg in enumerate(legs, 1):
         print(f"\n--- {number} of {len(legs)}: {leg.name}", flush=True)
         leg.run(rest, environ)

@@ -71,14 +71,13 @@ def predict_modes(
     photo: Photo,
     seed: int = 0,
     mask: Path | None = None,
-    steps: int = 10,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Modes:
     """The modes of a photo by the learned prior; mask: a picture that is white where things may move."""
     area = None if mask is None else load_mask(mask, photo.size)
     prior = _prior(device)
-    modes = prior.predict(as_srgb8(photo), seed=seed, mask=area, steps=steps, progress=progress)
+    modes = prior.predict(as_srgb8(photo), seed=seed, mask=area, progress=progress)
     return replace(modes, photo_size=photo.size, photo_sha256=photo.sha256)
 
 

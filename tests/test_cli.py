@@ -127,10 +127,10 @@ def test_frames_without_a_score_are_one_loop(photo, motion, tmp_path):
 def test_predict(photo, tmp_path, prior, capsys):
     save_image(tmp_path / "mask.png", np.full((64, 96, 3), 255, np.uint8))
     out = tmp_path / "M é.motion.safetensors"
-    options = ["--seed", 5, "--steps", 3, "--mask", tmp_path / "mask.png"]
+    options = ["--seed", 5, "--mask", tmp_path / "mask.png"]
     assert run("predict", photo, "--out", out, *options) == 0
     assert capsys.readouterr().out.strip() == str(out)
-    assert (prior.asked["seed"], prior.asked["steps"], prior.asked["mask"].min()) == (5, 3, 1)
+    assert (prior.asked["seed"], prior.asked["mask"].min()) == (5, 1)
     assert load_motion(out).photo_sha256 == load_photo(photo).sha256
 
 
@@ -281,5 +281,5 @@ def test_module_and_unicode_console(photo, motion, tmp_path):
 
 @pytest.mark.skipif(not WEIGHTS, reason="the weights are not here")
 def test_animate_with_the_real_prior(photo, tmp_path):
-    assert run("animate", photo, "--out", tmp_path / "X.mp4", "--frames", 3, "--steps", 1, "--device", "cpu") == 0
+    assert run("animate", photo, "--out", tmp_path / "X.mp4", "--frames", 3, "--device", "cpu") == 0
     assert len(list(read_frames(tmp_path / "X.mp4"))) == 3

@@ -62,9 +62,9 @@ def test_loop_and_rest_of_a_prediction(aster_modes):
 
 def test_a_seed_is_a_motion(prior, aster, aster_modes):
     small = aster[::8, ::8]
-    first = prior.predict(small, seed=3, steps=4)
-    assert np.array_equal(first.modes, prior.predict(small, seed=3, steps=4).modes)
-    assert not np.allclose(first.modes, prior.predict(small, seed=4, steps=4).modes, atol=1e-4)
+    first = prior.predict(small, seed=3)
+    assert np.array_equal(first.modes, prior.predict(small, seed=3).modes)
+    assert not np.allclose(first.modes, prior.predict(small, seed=4).modes, atol=1e-4)
     assert first.source == aster_modes.source and first.seed == 3
 
 
@@ -72,7 +72,7 @@ def test_mask_limits_the_motion(prior, aster):
     small = aster[::4, ::4]
     mask = np.zeros(small.shape[:2], np.float32)
     mask[:, mask.shape[1] // 2 :] = 1
-    rms = prior.predict(small, mask=mask, steps=4).rms()
+    rms = prior.predict(small, mask=mask).rms()
     middle = rms.shape[1] // 2
     assert rms[:, : middle - 1].max() == 0 and rms[:, middle + 1 :].max() > 1 / 512
 
@@ -80,7 +80,7 @@ def test_mask_limits_the_motion(prior, aster):
 @pytest.mark.parametrize("shape", [(16, 16), (40, 600), (700, 50), (64, 64)])
 @pytest.mark.parametrize("value", [0, 255])
 def test_any_size_and_a_blank_photo(prior, shape, value):
-    modes = prior.predict(np.full((*shape, 3), value, np.uint8), steps=2)
+    modes = prior.predict(np.full((*shape, 3), value, np.uint8))
     assert np.isfinite(modes.modes).all() and modes.photo_size == (shape[1], shape[0])
     assert max(modes.grid) == 256 and modes.grid == working_size(shape[1], shape[0])[::-1]
 
@@ -90,12 +90,12 @@ def test_progress_and_cancel(prior, aster):
 
     def stop(fraction, text):
         told.append(fraction)
-        if fraction > 0.4:
+        if fraction > 0.2:
             raise Cancelled
 
     with pytest.raises(Cancelled):
         prior.predict(aster[::8, ::8], progress=stop)
-    assert told == sorted(told) and len(told) >= 3
+    assert told == sorted(told) and len(told) >= 2
 
 
 def test_weights_missing_or_damaged(tmp_path):
@@ -147,6 +147,6 @@ def test_sampler_finds_a_known_distribution():
     sigmas = karras_sigmas(12)
     assert len(sigmas) == 13 and sigmas[-1] == 0 and (sigmas[:-1] > sigmas[1:]).all()
     noise = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0))
-    samples = sample_dpmpp_2m(denoise, noise * sigmas[0], sigmas)
+    samples = sample_dpmpp_2m(denoise, 3 + noise * sigmas[0], sigmas)  # the noised distribution has the mean too
     assert samples.mean() == pytest.approx(3, abs=0.02)
     assert samples.std() == pytest.approx(0.5, rel=0.05)  # 12 steps are not the exact flow

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
     video, score, photo = is_video(args.out), score_of(args), load_photo(args.photo)
     with shown_progress("Animating") as progress:
         # About how the time divides for a loop of 150 frames of a photo from a phone.
-        modes = predict_modes(photo, args.seed, args.mask, args.steps, args.device, part(progress, 0, 0.3))
+        modes = predict_modes(photo, args.seed, args.mask, args.device, part(progress, 0, 0.3))
         still = resize_photo(photo, args.size) if args.size else photo
         take = Take(still, modes, score, args.device)
         print(render_take(take, args, video, part(progress, 0.3, 1)))

@@ -46,7 +46,6 @@ def add_predict_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--seed", type=whole(0, 2**63 - 1), default=0, help="another seed, another motion (default 0)"
     )
-    group.add_argument("--steps", type=whole(1, 1000), default=10, help="steps of the sampler (default 10)")
     group.add_argument("--mask", type=Path, metavar="PICTURE", help="white where things may move")
 
 

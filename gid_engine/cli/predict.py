@@ -24,7 +24,6 @@ def run(args: argparse.Namespace) -> None:
             args.out,
             seed=args.seed,
             mask=args.mask,
-            steps=args.steps,
             device=args.device,
             progress=progress,
         )

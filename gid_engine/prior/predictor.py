@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from ..errors import GidError
 from ..motion import Modes
 from ..motion.modes import quietest_time
-from .denoiser import condition_maps
-from .sampling import karras_sigmas, sample_dpmpp_2m
-from .shape import CHANNELS, LIVELIEST, channels_to_volume, frequencies
+from .pieces import gathered_positions
+from .shape import LIVELIEST, frequencies
+from .sway import Sway
 from .weights import load_networks
 
 Progress = Callable[[float, str], None]
@@ -29,10 +29,8 @@ STILL = 0.12
 class Prior:
     """Holds the networks; `predict` may be called for any number of photos."""
 
-    def __init__(self, encoder, amplitude_head, shape_model, version: str, device: torch.device):
-        self.encoder, self.amplitude_head, self.shape_model = (
-            n.to(device) for n in (encoder, amplitude_head, shape_model)
-        )
+    def __init__(self, encoder, amplitude_head, version: str, device: torch.device):
+        self.encoder, self.amplitude_head = encoder.to(device), amplitude_head.to(device)
         self.version, self.device = version, device
 
     @classmethod
@@ -46,28 +44,27 @@ class Prior:
         photo: np.ndarray,
         seed: int = 0,
         mask: np.ndarray | None = None,
-        steps: int = 10,
         progress: Progress | None = None,
     ) -> Modes:
         """Modes of a photo.
 
-        photo: uint8 [H, W, 3] RGB in sRGB; mask: float [H, W] (any size), 1 where things may move; steps: of the
-        sampler. The same photo, seed, mask and steps give the same modes on the same device.
+        photo: uint8 [H, W, 3] RGB in sRGB; mask: float [H, W] (any size), 1 where things may move. The same
+        photo, seed and mask give the same modes on the same device.
         """
         report = progress or (lambda fraction, text: None)
         report(0.0, "Looking at the photo")
         size = working_size(photo.shape[1], photo.shape[0])
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        maps, amplitude = self._look(small)
+        amplitude = self._look(small)
         if mask is not None:
             amplitude = amplitude * _tensor(_area(mask, amplitude.shape), self.device)
-        shape = self._sample(condition_maps(maps, amplitude), seed, steps, report)
-        report(0.95, "Fitting the motion to the photo's edges")
+        volume = self._imagine(small, amplitude, seed)
+        report(0.9, "Fitting the motion to the photo's edges")
         rms = LIVELIEST * np.square(_fit_to_edges(amplitude[0, 0].cpu().numpy(), small))
         if mask is not None:
             mask = _area(mask, rms.shape)
             rms = rms * mask
-        volume = _enlarged(channels_to_volume(shape), size)
+        volume = _enlarged(volume, size)
         modes = volume * (rms / _local_rms(volume))
         frequency = frequencies()
         report(1.0, "Done")
@@ -83,35 +80,28 @@ class Prior:
             confidence=np.sqrt(rms / LIVELIEST),
         )
 
-    def _look(self, small: np.ndarray):
-        """(encoder maps, amplitude [1, 1, H/4, W/4] in 0…1)."""
+    def _look(self, small: np.ndarray) -> torch.Tensor:
+        """Amplitude [1, 1, H/4, W/4] in 0…1: √(rms / LIVELIEST)."""
         image = _tensor(small.astype(np.float32) / 255, self.device).permute(2, 0, 1)[None]
-        maps = self.encoder(image)
-        mirrored = self.encoder(image.flip(-1))
+        seen, mirrored = self.encoder(image), self.encoder(image.flip(-1))
         # A picture and its mirror image move alike: the mean of both answers is the steadier one.
-        logits = (self.amplitude_head(maps) + self.amplitude_head(mirrored).flip(-1)) / 2
-        return maps, ((logits.sigmoid() - STILL) / (1 - STILL)).clamp_min(0)
+        logits = (self.amplitude_head(seen) + self.amplitude_head(mirrored).flip(-1)) / 2
+        return ((logits.sigmoid() - STILL) / (1 - STILL)).clamp_min(0)
 
-    def _sample(self, condition: torch.Tensor, seed: int, steps: int, report: Progress) -> np.ndarray:
-        """A motion shape [60, H/8, W/8], every band at a phase of its own."""
-        # Noise is drawn on the CPU: the same seed is the same motion on every device.
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn(1, CHANNELS, *condition.shape[-2:], generator=generator)
-        phase = torch.rand(CHANNELS // 4, generator=generator).numpy() * 2 * np.pi
-        sigmas = karras_sigmas(steps)
-
-        def denoise(x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-            return self.shape_model.denoiser(x, sigma, condition)
-
-        def on_step(step: int) -> None:
-            report(0.1 + 0.85 * step / steps, f"Imagining the motion, step {step} of {steps}")
-
-        x = sample_dpmpp_2m(denoise, noise.to(self.device) * sigmas[0], sigmas, on_step)
-        shape = (x * self.shape_model.scale)[0].cpu().numpy()
-        real, imag = shape.reshape(2, CHANNELS // 4, 2, *shape.shape[1:])
-        turn = np.exp(1j * phase)[:, None, None, None]
-        turned = (real + 1j * imag) * turn
-        return np.concatenate([turned.real, turned.imag]).reshape(shape.shape).astype(np.float32)
+    def _imagine(self, small: np.ndarray, amplitude: torch.Tensor, seed: int) -> np.ndarray:
+        """How every place sways, in a wind of its own: complex64 [15, 2, H/4, W/4] of unit rms."""
+        h, w = amplitude.shape[-2:]
+        colour = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (w, h), interpolation=cv2.INTER_AREA)
+        colour = torch.from_numpy(colour.astype(np.float32) / 80).permute(2, 0, 1)
+        appearance = torch.cat([colour, 2 * amplitude[0].cpu()])
+        held = gathered_positions(appearance, amplitude[0, 0].cpu()).numpy()
+        rng = np.random.default_rng(seed)
+        sway = Sway(rng)
+        answer = np.moveaxis(sway.oscillation(held, rng.uniform(0.25, 0.6)), -1, 0)
+        across = np.array([-sway.direction[1], sway.direction[0]])
+        lift = 0.35 * np.moveaxis(Sway(rng).oscillation(held, rng.uniform(0.4, 0.8)), -1, 0)
+        shape = answer[:, None] * sway.direction[:, None, None] + lift[:, None] * across[:, None, None]
+        return shape.astype(np.complex64)
 
 
 def working_size(width: int, height: int) -> tuple[int, int]:

@@ -57,8 +57,8 @@ def load_part(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise _damaged(path) from error
 
 
-def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, AmplitudeHead, ShapeModel, str]:
-    """(encoder, amplitude head, shape model, short hash of all) in evaluation mode, checked against the record."""
+def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, AmplitudeHead, str]:
+    """(encoder, amplitude head, short hash of both) in evaluation mode, checked against the record."""
     folder = FOLDER if folder is None else Path(folder)
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, AmplitudeHe
         raise _missing(folder / MANIFEST) from error
     except (OSError, ValueError) as error:
         raise _damaged(folder / MANIFEST) from error
-    networks = {"encoder": ImageEncoder(), "amplitude": AmplitudeHead(), "denoiser": build_denoiser()}
+    networks = {"encoder": ImageEncoder(), "amplitude": AmplitudeHead()}
     for name, network in networks.items():
         path = folder / f"{name}.safetensors"
         if not path.is_file():

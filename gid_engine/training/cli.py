@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         encoder.load_state_dict(weights.load_part(args.run / "encoder.safetensors")[0])
         dataset.write_shards(args.run / "shards", encoder.eval(), photos(), args.count, args.seed, progress)
     elif args.part == "ship":
-        for name in ("encoder", "amplitude", "denoiser"):
+        for name in ("encoder", "amplitude"):
             shutil.copyfile(args.run / f"{name}.safetensors", weights.FOLDER / f"{name}.safetensors")
         weights.write_record(weights.FOLDER)
     else:

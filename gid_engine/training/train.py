@@ -114,15 +114,20 @@ class Run:
         save_part(self.checkpoint, state, {"step": str(self.step)}, half=False)
         facts = {**facts, "step": str(self.step)}
         save_part(self.folder / f"{self.part}.safetensors", self.ema.state_dict(), facts, half=True)
-        entry = {"time": round(time.time()), "step": self.step, "loss": float(np.mean(self.losses[-200:]))}
+        entry = {
+            "time": round(time.time()),
+            "step": self.step,
+            "loss": float(np.mean(self.losses[-200:] or [np.nan])),
+        }
         with open(self.folder / f"{self.part}-log.jsonl", "a", encoding="utf-8") as log:
             log.write(json.dumps(entry) + "\n")
 
 
 def _loop(run: Run, pool: ShardPool, minutes: float, facts: dict, loss_of: Callable[[], Tensor],
           progress: Progress | None) -> None:  # fmt: skip
-    start, saved = time.monotonic(), time.monotonic()
-    while (share := (time.monotonic() - start) / (60 * minutes)) < 1:
+    start = saved = time.monotonic()
+    while (elapsed := time.monotonic() - start) < 60 * minutes:
+        share = elapsed / (60 * minutes)
         run.update(loss_of(), share)
         if time.monotonic() - saved > 120:
             saved = time.monotonic()

@@ -18,7 +18,7 @@ Answered at once, also while a job runs:
 
 Jobs, one at a time, the rest waiting in order (at most 16):
 
-    predict   photo, out, [seed 0], [mask], [steps 10], [device "auto"]
+    predict   photo, out, [seed 0], [mask], [device "auto"]
               -> path, seconds {stage: s}
     render    photo, motion, frames, out_dir, name, [score], [format], [video], [size], [device]
               -> folder, name, suffix, first, last, rendered, skipped[, video]
@@ -192,7 +192,6 @@ _VERBS: dict[str, dict] = {
         "out": (_path, _REQUIRED),
         "seed": (_whole(0, 2**63 - 1), 0),
         "mask": (_path, None),
-        "steps": (_whole(1, 1000), 10),
         "device": _DEVICE,
     },
     "render": _TAKE | {"format": (_one_of(*FORMATS), None), "video": (_path, None)},

@@ -41,10 +41,10 @@ def main() -> int:
 
 
 def animate(args: argparse.Namespace) -> int:
-    import addon_utils
-    import bpy
+    import bpy  # before addon_utils, which comes with it
+    from addon_utils import disable, enable
 
-    addon_utils.enable("blender_gid", default_set=True)
+    enable("blender_gid", default_set=True)
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end, scene.render.fps = 1, args.frames, 30
@@ -68,7 +68,7 @@ def animate(args: argparse.Namespace) -> int:
         print(str(error).removeprefix("Error: ").strip(), file=sys.stderr)
         return 2
     finally:
-        addon_utils.disable("blender_gid")
+        disable("blender_gid")
     print(f"\nDone in {stages.total:.0f} s:\n  {video}\n  {frames[0].parent} ({len(frames)} frames)\n  {blend}")
     return 0
 

@@ -144,9 +144,9 @@ def test_sampler_finds_a_known_distribution():
         s2 = sigma.view(-1, 1) ** 2
         return (0.25 * x + s2 * 3) / (0.25 + s2)
 
-    sigmas = karras_sigmas(12)
-    assert len(sigmas) == 13 and sigmas[-1] == 0 and (sigmas[:-1] > sigmas[1:]).all()
+    sigmas = karras_sigmas(24)
+    assert len(sigmas) == 25 and sigmas[-1] == 0 and (sigmas[:-1] > sigmas[1:]).all()
     noise = torch.randn(1, 20_000, generator=torch.Generator().manual_seed(0))
     samples = sample_dpmpp_2m(denoise, 3 + noise * sigmas[0], sigmas)  # the noised distribution has the mean too
     assert samples.mean() == pytest.approx(3, abs=0.02)
-    assert samples.std() == pytest.approx(0.5, rel=0.05)  # 12 steps are not the exact flow
+    assert samples.std() == pytest.approx(0.5, rel=0.05)  # 24 steps are not quite the exact flow

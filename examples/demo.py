@@ -97,11 +97,11 @@ def set_controls(plane, scene) -> None:
 
     last = scene.frame_end
     plane.gid.loop_frames = last
-    for share, amplitude in ((0, 0.5), (0.35, 1.0), (0.65, 1.3), (1, 0.5)):
+    for share, amplitude in ((0, 0.5), (0.35, 1.0), (0.65, 1.2), (1, 0.5)):
         plane.gid.amplitude = amplitude
         plane.keyframe_insert("gid.amplitude", frame=1 + round(share * (last - 1)))
     scene.frame_set(1 + round(0.4 * last))
-    bpy.ops.gid.add_impulse(location=liveliest_place(plane), direction=0, strength=0.02, radius=0.1)
+    bpy.ops.gid.add_impulse(location=liveliest_place(plane), direction=0, strength=0.012, radius=0.1)
     scene.frame_set(1)
 
 

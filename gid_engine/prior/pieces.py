@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 _REACH = 0.06  # of the kernel, photo widths: about half a flower of a close-up
-_LIKENESS = 0.35  # distance of appearance that counts e^-½
+_LIKENESS = 1.0  # distance of appearance that counts e^-½
 _ROUNDS = 6
 
 

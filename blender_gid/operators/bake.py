@@ -42,7 +42,8 @@ class GID_OT_bake(JobOperator, PhotoPoll, bpy.types.Operator):
         def finish(result: dict) -> str:
             baked = Sequence(out, name, result["suffix"], frames.first, frames.last, frames.cyclic)
             sequence.link(reference.find(), baked)
-            kept = f", {result['skipped']} of them as they were" if result["skipped"] else ""
+            kept, same = result["skipped"], "it was" if result["skipped"] == 1 else "they were"
+            kept = f", {kept} of them as {same}" if kept else ""
             return f"Frames {baked.first} to {baked.last} are baked{kept}, to {baked.folder}."
 
         return jobs.start(

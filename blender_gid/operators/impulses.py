@@ -6,6 +6,9 @@ from bpy.props import FloatProperty, FloatVectorProperty, IntProperty
 from ..adapters import pointer, preview
 from .base import UNDOABLE, PhotoPoll, photo_of
 
+# A drag says how hard to push; farther than this, in photo widths, the picture tears before it sways.
+_FARTHEST = 0.06
+
 
 class GID_OT_add_impulse(PhotoPoll, bpy.types.Operator):
     """Add a touch at the current frame: something pushes a place of the photo and lets go"""
@@ -91,7 +94,7 @@ class GID_OT_draw_impulse(PhotoPoll, bpy.types.Operator):
         if not length:
             self.report({"INFO"}, "Nothing was pushed: drag a little further.")
             return {"CANCELLED"}
-        return bpy.ops.gid.add_impulse(location=places[0], direction=angle, strength=min(length, 1.0))
+        return bpy.ops.gid.add_impulse(location=places[0], direction=angle, strength=min(length, _FARTHEST))
 
     def cancel(self, context):
         self._area.stop_drawing(self._drawing)

@@ -1,5 +1,7 @@
 """The panels of an animated photo: in the viewport's sidebar, and with the object's data."""
 
+import textwrap
+
 import bpy
 
 from ..adapters import jobs
@@ -21,18 +23,11 @@ def draw_job(layout) -> None:
     layout.label(text=job.message)
 
 
-def _wrapped(layout, text: str, icon: str, width: int = 42) -> None:
-    """A sentence over as many lines as a sidebar needs."""
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
+def _wrapped(layout, text: str, icon: str, width: int = 35) -> None:
+    """A sentence over as many lines as a sidebar of the usual width needs; long paths are broken."""
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for i, part in enumerate([*lines, line]):
+    for i, part in enumerate(textwrap.wrap(text, width)):
         column.label(text=part, icon=icon if i == 0 else "BLANK1")
 
 

@@ -68,7 +68,7 @@ def test_a_second_bake_renders_only_what_changed(moving):
     assert "6 of them as they were" in moving.gid.status
     moving.gid.amplitude = 0.5
     bpy.ops.gid.bake()
-    assert "1 of them as they were" in moving.gid.status  # the rest frame
+    assert "1 of them as it was" in moving.gid.status  # the rest frame
 
 
 def test_the_worker_killed_in_the_middle_then_resumed(moving):

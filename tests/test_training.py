@@ -142,7 +142,7 @@ def shards(tmp_path, flower, monkeypatch):
     monkeypatch.setattr(dataset, "SIZES", ((64, 64), (64, 64)))
     monkeypatch.setattr(dataset, "SHARD", 12)
     torch.manual_seed(0)
-    dataset.write_shards(tmp_path / "shards", ImageEncoder(), [flower], 2, seed=0)
+    dataset.write_shards(tmp_path / "shards", ImageEncoder(), dataset.Material([flower]), 2, seed=0)
     return tmp_path / "shards"
 
 
@@ -155,7 +155,7 @@ def test_shards_hold_what_the_networks_need_and_are_kept(shards, flower):
     volume = channels_to_volume(shape[0].numpy())
     assert np.sqrt((np.abs(volume) ** 2).sum((0, 1)) / 2).max() <= 1.01  # a shape is a motion over its own rms
     before = {p: p.stat().st_mtime_ns for p in shards.iterdir()}
-    dataset.write_shards(shards, ImageEncoder(), [flower], 2, seed=0)
+    dataset.write_shards(shards, ImageEncoder(), dataset.Material([flower]), 2, seed=0)
     assert before == {p: p.stat().st_mtime_ns for p in shards.iterdir()}
 
 

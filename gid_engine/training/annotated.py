@@ -125,8 +125,8 @@ def annotated_scene(
         return (points * side @ matrix[:, :2].T + matrix[:, 2]) / width
 
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * side / width
-    piece_id, affine = _move(rng, source.objects, masks, (height, width), placed, scale)
-    return Scene(_photographed(rng, photo) if augment else photo, piece_id, affine)
+    piece_id, affine = move(rng, source.objects, masks, (height, width), placed, scale)
+    return Scene(photographed(rng, photo) if augment else photo, piece_id, affine)
 
 
 def cutout_scene(rng: np.random.Generator, front: Scene, back: Scene) -> Scene:
@@ -146,7 +146,7 @@ def cutout_scene(rng: np.random.Generator, front: Scene, back: Scene) -> Scene:
     )
 
 
-def _move(rng, objects, masks, size: tuple[int, int], placed, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def move(rng, objects, masks, size: tuple[int, int], placed, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """(piece ids, affine maps) of all objects; one that is rooted on another rides on it."""
     sway = Sway(rng)
     level = _LIVELIEST * scale
@@ -263,7 +263,7 @@ def _warp(image, matrix, size, interpolation, border) -> np.ndarray:
     return cv2.warpAffine(image, matrix, size, flags=interpolation, borderMode=border)
 
 
-def _photographed(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
+def photographed(rng: np.random.Generator, photo: np.ndarray) -> np.ndarray:
     """Exposure, white balance, saturation, blur, noise and compression at random."""
     image = photo.astype(np.float32) / 255
     image = image ** rng.uniform(0.75, 1.35) * rng.uniform(0.85, 1.15) * rng.uniform(0.93, 1.07, 3)

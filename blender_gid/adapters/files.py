@@ -82,7 +82,7 @@ def not_a_photo(plane: bpy.types.Object) -> GidError:
 
 
 def _rebase(old: str, new: str) -> None:
-    """Relative paths of motions that were meant from the folder of the file `old`, now from that of `new`.
+    """Relative paths of motions and versions that were meant from the folder of the file `old`, now from `new`'s.
 
     Blender does so for images when a file is saved elsewhere, but not for paths in properties.
     """
@@ -90,10 +90,13 @@ def _rebase(old: str, new: str) -> None:
     if not (before and after) or before == after:
         return
     for plane in bpy.data.objects:
-        if plane.library is None and plane.gid.motion.startswith("//"):
-            with contextlib.suppress(ValueError):  # another drive of Windows
-                place = bpy.path.abspath(plane.gid.motion, start=before)
-                plane.gid.motion = bpy.path.relpath(place, start=after)
+        if plane.library is not None:
+            continue
+        for owner, name in ((plane.gid, "motion"), *((v, "folder") for v in plane.gid.output.versions)):
+            if getattr(owner, name).startswith("//"):
+                with contextlib.suppress(ValueError):  # another drive of Windows
+                    place = bpy.path.abspath(getattr(owner, name), start=before)
+                    setattr(owner, name, bpy.path.relpath(place, start=after))
 
 
 @bpy.app.handlers.persistent

@@ -13,7 +13,7 @@ import bpy
 from ..core import engine, installer
 from ..core.client import EngineClient, blender_python, worker_command
 from ..core.engine import GidError
-from ..core.job import Job
+from ..core.job import Batch, Job
 from . import compat, files
 
 _IDLE_SECONDS = 120.0  # after which an idle engine ends and gives its memory back
@@ -46,7 +46,7 @@ class PlaneRef:
 class Running:
     """A job, the plane it is for (None: for none), and what to do with its result."""
 
-    job: Job | installer.Installation
+    job: Job | Batch | installer.Installation
     plane: PlaneRef | None
     finish: Callable[[dict], str]  # takes the result, returns the sentence to show
 
@@ -85,8 +85,19 @@ def start(
 ) -> Running:
     """Send a request to the engine, starting it if need be. GidError if there is one in flight or no engine."""
     _refuse_a_second()
-    job = Job(_connect(), title, verb, **fields)
-    return _keep(Running(job, PlaneRef.of(plane) if plane else None, finish))
+    return _keep(Running(request(title, verb, **fields), PlaneRef.of(plane) if plane else None, finish))
+
+
+def request(title: str, verb: str, **fields) -> Job:
+    """A job of the engine, which is started if need be. GidError without an engine."""
+    return Job(_connect(), title, verb, **fields)
+
+
+def start_batch(make: Callable[[], Batch]) -> Running:
+    """Several jobs one after the other as the one in flight; each step tells its own plane."""
+    _refuse_a_second()
+    batch = make()
+    return _keep(Running(batch, None, lambda result: batch.summary))
 
 
 def _refuse_a_second() -> None:

@@ -6,6 +6,7 @@ import bpy
 
 from . import compat
 
+UPRIGHT_UV, STORED_UV = "UVMap", "Stored Photo"  # UV maps: of the upright photo, of the pixels as they are stored
 PHOTO, BAKED, _EMISSION, _ALPHA = "GID Photo", "GID Baked", "GID Emission", "GID Alpha"
 
 
@@ -47,6 +48,17 @@ def set_baked(result: bpy.types.Material, image: bpy.types.Image, uv: str) -> bp
     node = image_node(result, BAKED) or _image_node(result, BAKED, image, uv, -160)
     node.image = image
     return node
+
+
+def remove_baked(result: bpy.types.Material) -> None:
+    """Take the node of the baked sequence away, and its image where nothing else uses it."""
+    nodes = result.node_tree.nodes
+    node = nodes[BAKED]
+    image = node.image
+    nodes.remove(nodes[f"{BAKED} UV"])
+    nodes.remove(node)
+    if image is not None and image.users == 0:
+        bpy.data.images.remove(image)
 
 
 def show(result: bpy.types.Material, name: str) -> bool:

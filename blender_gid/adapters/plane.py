@@ -9,8 +9,7 @@ import bpy
 from ..core.engine import GidError
 from ..core.photo_file import exif_orientation, stored_uv
 from . import display, files, material
-
-UPRIGHT_UV, STORED_UV = "UVMap", "Stored Photo"
+from .material import STORED_UV, UPRIGHT_UV
 
 
 def load_image(path: Path) -> bpy.types.Image:

@@ -16,7 +16,7 @@ from bpy.props import (
 )
 
 from ..core.engine import GidError
-from . import compat, display, preview
+from . import compat, display, output, preview
 from .controls import needs_stepping
 
 
@@ -219,11 +219,12 @@ class GID_PG_photo(bpy.types.PropertyGroup):
 
     baked_first: IntProperty(name="First Baked Frame", options=set())
     baked_last: IntProperty(name="Last Baked Frame", options=set(), default=-1)
+    output: PointerProperty(type=output.GID_PG_output, override={"LIBRARY_OVERRIDABLE"})
     status: StringProperty(name="Status", description="What happened last", options=set())
     failed: BoolProperty(name="Failed", description="Whether the last step failed", options=set())
 
 
-_CLASSES = (GID_PG_impulse, GID_PG_photo)
+_CLASSES = (*output.CLASSES, GID_PG_impulse, GID_PG_photo)
 
 
 def register() -> None:

@@ -1,13 +1,35 @@
-"""One request to the engine as a state machine: RUNNING → DONE | FAILED, or → CANCELLING → CANCELLED."""
+"""One request to the engine as a state machine: RUNNING → DONE | FAILED, or → CANCELLING → CANCELLED. And batches."""
 
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from .client import EngineClient
 from .engine import GidError
 
 CANCEL_PATIENCE = 5.0  # seconds until an engine that does not react to a cancel is ended by force
+# Errors that every further job of a batch would meet, too.
+_STOPS_ALL = {"engine_missing", "engine_incomplete", "disk_full", "cannot_write"}
+
+
+class Pace:
+    """How fast something goes on, told by its fraction done."""
+
+    def __init__(self):
+        self._first: tuple[float, float] | None = None  # when the first progress came, and how far it was
+
+    def tell(self, fraction: float) -> None:
+        self._first = self._first or (time.monotonic(), fraction)
+
+    def seconds_left(self, fraction: float) -> float | None:
+        """Estimate from the speed so far; None while there is nothing to estimate from."""
+        if self._first is None or fraction - self._first[1] < 0.02:
+            return None
+        since, start = self._first  # not counted: the start of the engine
+        return (time.monotonic() - since) * (1 - fraction) / (fraction - start)
 
 
 class Job:
@@ -22,7 +44,7 @@ class Job:
         self.result: dict = {}
         self.error: GidError | None = None
         self._client = client
-        self._first: tuple[float, float] | None = None  # when the first progress came, and how far it was
+        self._pace = Pace()
         self._cancelled_at = 0.0
         self._id = client.send(verb, **fields)
 
@@ -32,11 +54,7 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the speed so far; None while there is nothing to estimate from."""
-        if self._first is None or self.fraction - self._first[1] < 0.02:
-            return None
-        since, start = self._first  # not counted: the start of the engine
-        return (time.monotonic() - since) * (1 - self.fraction) / (self.fraction - start)
+        return self._pace.seconds_left(self.fraction)
 
     def cancel(self) -> None:
         """Ask the engine to stop; what it has finished stays."""
@@ -80,7 +98,7 @@ class Job:
         kind = reply.get("type")
         if kind == "progress":
             self.fraction = min(max(_number(reply.get("fraction")), 0.0), 1.0)
-            self._first = self._first or (time.monotonic(), self.fraction)
+            self._pace.tell(self.fraction)
             if self.state == "RUNNING":
                 self.message = str(reply.get("message") or self.message)
         elif kind == "result":
@@ -106,6 +124,133 @@ class Job:
     def _end(self, state: str) -> None:
         self.state = state
         self.message = str(self.error).strip() if self.error else state.capitalize()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of a batch: how to start it, what to do with its result (returns a sentence), whom to tell."""
+
+    name: str
+    start: Callable[[], Job]
+    finish: Callable[[dict], str]
+    tell: Callable[[str, bool], None]  # a sentence, and whether it is a failure
+
+
+class Batch:
+    """Jobs one after the other, with the face of one `Job`. A step that fails does not keep the others back."""
+
+    def __init__(self, title: str, steps: list[Step]):
+        self.title, self.state, self.message = title, "RUNNING", "Starting the engine"
+        self.sentences: list[str] = []
+        self.failures: list[tuple[str, GidError]] = []
+        self.error: GidError | None = None
+        self.result: dict = {}
+        self._count, self._waiting = len(steps), deque(steps)
+        self._step: Step | None = None
+        self._job: Job | None = None
+        self._pace = Pace()
+        self._next()
+
+    @property
+    def finished(self) -> bool:
+        return self.state in ("DONE", "FAILED", "CANCELLED")
+
+    @property
+    def fraction(self) -> float:
+        if self.state == "DONE":
+            return 1.0
+        begun = self._count - len(self._waiting)
+        return min(max(begun - 1, 0) + (self._job.fraction if self._job else 0), self._count) / self._count
+
+    @property
+    def seconds_left(self) -> float | None:
+        return self._pace.seconds_left(self.fraction)
+
+    @property
+    def summary(self) -> str:
+        """What a finished batch did, in a sentence."""
+        return self.sentences[0] if self._count == 1 else f"All {self._count} are done."
+
+    def cancel(self) -> None:
+        """Stop after what is finished; steps that have not begun are left out."""
+        if self.state != "RUNNING":
+            return
+        self._waiting.clear()
+        self.state, self.message = "CANCELLING", "Cancelling"
+        self._job.cancel()
+        self._look()
+
+    def abandon(self) -> None:
+        """End the engine and the batch at once."""
+        if not self.finished:
+            self._waiting.clear()
+            self._job.abandon()
+            self.state, self.message = "CANCELLED", "Cancelled"
+
+    def poll(self) -> bool:
+        if self.finished:
+            return False
+        changed = self._job.poll()
+        if self._job.fraction > 0:
+            self._pace.tell(self.fraction)
+        return self._look() or changed
+
+    def _look(self) -> bool:
+        """Take over what the running job has become; True where it has ended."""
+        if not self._job.finished:
+            if self.state == "RUNNING":
+                self.message = self._named(self._job.message)
+            return False
+        if self._job.state == "DONE":
+            try:
+                self._succeed(self._step.finish(self._job.result))
+            except GidError as error:
+                self._fail(error)
+        elif self._job.state == "FAILED":
+            self._fail(self._job.error)
+        else:
+            self._step.tell(f"{self.title} was cancelled.", False)
+            self.state = "CANCELLING"
+        self._next()
+        return True
+
+    def _next(self) -> None:
+        while self._waiting and self.state == "RUNNING":
+            self._step = self._waiting.popleft()
+            try:
+                self._job = self._step.start()
+                return
+            except GidError as error:
+                self._fail(error)
+        if self.state == "CANCELLING":
+            self.state, self.message = "CANCELLED", "Cancelled"
+        elif self.failures:
+            self.state, self.error = "FAILED", self._summary()
+            self.message = str(self.error).strip()
+        else:
+            self.state, self.message = "DONE", "Done"
+
+    def _succeed(self, sentence: str) -> None:
+        self.sentences.append(sentence)
+        self._step.tell(sentence, False)
+
+    def _fail(self, error: GidError) -> None:
+        self.failures.append((self._step.name, error))
+        self._step.tell(str(error).strip(), True)
+        if error.code in _STOPS_ALL:
+            self._waiting.clear()
+
+    def _summary(self) -> GidError:
+        name, error = self.failures[0]
+        if self._count == 1:
+            return error
+        done = f"{len(self.sentences)} of {self._count} are done; {name}: {error.message}"
+        return GidError(error.code, done, error.action)
+
+    def _named(self, message: str) -> str:
+        if self._count == 1:
+            return message
+        return f"{self._step.name} ({self._count - len(self._waiting)} of {self._count}): {message}"
 
 
 def _number(value) -> float:

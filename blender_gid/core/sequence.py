@@ -41,16 +41,66 @@ class Sequence:
             "use_cyclic": self.cyclic,
         }
 
+    def shown_at(self, frame: int) -> int:
+        """The number of the file that Blender shows at a frame of the scene."""
+        if self.cyclic:
+            return self.first + (frame - self.first) % len(self)
+        return min(max(frame, self.first), self.last)
+
+    def missing(self) -> list[int]:
+        """Numbers of the files that are missing or cut off: Blender would show magenta for them."""
+        return [frame for frame in range(self.first, self.last + 1) if not _whole(self.path(frame))]
+
     def check(self) -> None:
-        """GidError naming the first file that is missing or cut off: Blender would show magenta for it."""
-        for frame in range(self.first, self.last + 1):
-            path = self.path(frame)
-            if not _whole(path):
-                raise GidError(
-                    "frames_missing",
-                    f"The baked frame {path} is missing or cut off.",
-                    "Bake again: only missing frames are rendered.",
-                )
+        """GidError naming the first file that is missing or cut off."""
+        if missing := self.missing():
+            raise missing_error(self, missing)
+
+    def held(self, missing: list[int], frames: range) -> list[tuple[int, int]]:
+        """What to show instead of missing files: (frame of the scene, shift of the file's number from there on).
+
+        Each missing file is replaced by the nearest that is there, the earlier of two. Empty where all files that
+        the frames show are there, or none is.
+        """
+        there = sorted(set(range(self.first, self.last + 1)) - set(missing))
+        if not there:
+            return []
+        shifts = []
+        for frame in frames:
+            shown = self.shown_at(frame)
+            shifts.append(min(there, key=lambda n: (abs(n - shown), n)) - shown)
+        return [(f, s) for i, (f, s) in enumerate(zip(frames, shifts, strict=True)) if s != ([0, *shifts])[i]]
+
+
+def missing_error(sequence: Sequence, missing: list[int]) -> GidError:
+    """The sentence for files that are not there; names the first."""
+    first = sequence.path(missing[0])
+    if len(missing) == 1:
+        sentence = f"The baked frame {first} is missing or cut off."
+    else:
+        sentence = f"{len(missing)} baked frames are missing or cut off ({spans(missing)}), the first is {first}."
+    return GidError("frames_missing", sentence, "Bake again: only missing frames are rendered.")
+
+
+def spans(numbers: list[int], most: int = 3) -> str:
+    """Rising numbers as a person writes them: "3–5, 9"; after `most` runs comes "…"."""
+    runs: list[list[int]] = []
+    for n in numbers:
+        if runs and n == runs[-1][1] + 1:
+            runs[-1][1] = n
+        else:
+            runs.append([n, n])
+    told = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:most]]
+    return ", ".join(told) + (" …" if len(runs) > most else "")
+
+
+def sequence_from(path: Path, length: int, cyclic: bool) -> Sequence | None:
+    """The sequence whose first file is `path`; None for a name without a number."""
+    parts = _NUMBERED.fullmatch(path.name)
+    if not parts:
+        return None
+    first = int(parts["number"])
+    return Sequence(path.parent, parts["stem"], parts["suffix"], first, first + length - 1, cyclic)
 
 
 def find_sequence(path: Path, cyclic: bool) -> Sequence:

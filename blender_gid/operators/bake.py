@@ -1,23 +1,87 @@
-"""Bake the motion to an image sequence, and show a sequence on the plane."""
+"""Bake the motion to image sequences, keep versions of them, and show a sequence on the plane."""
 
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, IntProperty, StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from ..adapters import controls, files, jobs, sequence
-from ..core.engine import GidError
-from ..core.sequence import Sequence, find_sequence
-from .base import UNDOABLE, JobOperator, PhotoPoll, note, photo_of, refuse
+from ..adapters import bakes, jobs, sequence
+from ..core.engine import GidError, problem
+from ..core.sequence import find_sequence
+from .base import UNDOABLE, JobOperator, PhotoPoll, note, photo_of, photos_of, refuse
 
 
-class GID_OT_bake(JobOperator, PhotoPoll, bpy.types.Operator):
+class GID_OT_bake(JobOperator, bpy.types.Operator):
     """Render the frames of the motion and show them on the plane. Frames that are up to date are kept"""
 
     bl_idname = "gid.bake"
     bl_label = "Bake Frames"
     bl_options = UNDOABLE
+
+    scope: EnumProperty(
+        name="Planes",
+        description="Which photos are baked, one after the other",
+        items=(
+            ("ACTIVE", "Active", "The active photo"),
+            ("SELECTED", "Selected", "All selected photos"),
+            ("ALL", "All", "All photos of the scene that have a motion"),
+        ),
+        options={"SKIP_SAVE"},
+    )
+    new_version: BoolProperty(
+        name="New Version",
+        description="Keep the frames that are there, and bake beside them",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context):
+        if problem:
+            cls.poll_message_set(problem)
+            return False
+        if not any(plane.gid.motion for plane in photos_of(context, "ALL")):
+            cls.poll_message_set("Import a photo and predict its motion first")
+            return False
+        return cls.job_poll()
+
+    @classmethod
+    def description(cls, context, properties):
+        if properties.scope == "ACTIVE":
+            return (
+                "Bake beside the frames that are there, which are kept" if properties.new_version else cls.__doc__
+            )
+        return "Bake these photos one after the other. Frames that are up to date are kept"
+
+    def begin(self, context):
+        planes = photos_of(context, self.scope)
+        if self.scope != "ACTIVE":
+            planes = [plane for plane in planes if plane.gid.motion]
+        if not planes:
+            raise GidError("no_photo", "No photo is selected.", "Select a photo plane first.")
+        if linked := next((plane for plane in planes if plane.library), None):
+            raise GidError(
+                "linked",
+                f"{linked.name} is linked from another file.",
+                "Make a library override first, or bake it there.",
+            )
+        return jobs.start_batch(lambda: bakes.batch(planes, context.scene, self.new_version))
+
+
+class GID_OT_export_motion(JobOperator, PhotoPoll, bpy.types.Operator):
+    """Write the motion itself beside the frames, for compositing in other programs"""
+
+    bl_idname = "gid.export_motion"
+    bl_label = "Export Motion"
+    bl_options = UNDOABLE
+
+    kind: EnumProperty(
+        name="Kind",
+        items=(
+            ("displacement", "Displacement EXR", "Multilayer EXR: displacement, motion vectors, holes"),
+            ("stmap", "ST-Map", "Absolute texture coordinates, for STMap and Map UV nodes"),
+        ),
+    )
 
     @classmethod
     def poll(cls, context):
@@ -30,35 +94,40 @@ class GID_OT_bake(JobOperator, PhotoPoll, bpy.types.Operator):
 
     def begin(self, context):
         plane = photo_of(context)
-        values = controls.read_controls(plane, context.scene)
-        frames = controls.bake_range(values, context.scene)
-        score = values.score()
-        photo, motion = files.photo_path(plane), files.motion_path(plane)
-        folder = files.plane_folder(plane)
-        score.save(folder / "score.json")
-        out, name = folder / "frames", plane.gid.folder
-        reference = jobs.PlaneRef.of(plane)
+        return jobs.start_batch(lambda: bakes.export(plane, context.scene, self.kind))
 
-        def finish(result: dict) -> str:
-            baked = Sequence(out, name, result["suffix"], frames.first, frames.last, frames.cyclic)
-            sequence.link(reference.find(), baked)
-            kept, same = result["skipped"], "it was" if result["skipped"] == 1 else "they were"
-            kept = f", {kept} of them as {same}" if kept else ""
-            return f"Frames {baked.first} to {baked.last} are baked{kept}, to {baked.folder}."
 
-        return jobs.start(
-            "Baking frames",
-            plane,
-            finish,
-            "render",
-            photo=str(photo),
-            motion=str(motion),
-            score=score.to_dict(),
-            frames={"first": frames.first, "last": frames.last},
-            out_dir=str(out),
-            name=name,
-            **jobs.device_fields(),
-        )
+class GID_OT_delete_version(PhotoPoll, bpy.types.Operator):
+    """Delete the shown version's frames from the disk. This can't be undone"""
+
+    bl_idname = "gid.delete_version"
+    bl_label = "Delete Version"
+
+    index: IntProperty(default=-1, options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        if not PhotoPoll.poll.__func__(cls, context):
+            return False
+        output = photo_of(context).gid.output
+        if not 0 <= output.version_index < len(output.versions):
+            cls.poll_message_set("There is no baked version")
+            return False
+        return True
+
+    def invoke(self, context, event):
+        return context.window_manager.invoke_confirm(self, event)
+
+    def execute(self, context):
+        plane = photo_of(context)
+        index = self.index if self.index >= 0 else plane.gid.output.version_index
+        if index >= len(plane.gid.output.versions):
+            return {"CANCELLED"}
+        try:
+            note(plane, bakes.delete_version(plane, index))
+        except GidError as error:
+            return refuse(self, error, plane)
+        return {"FINISHED"}
 
 
 class GID_OT_link_sequence(PhotoPoll, bpy.types.Operator, ImportHelper):
@@ -78,8 +147,9 @@ class GID_OT_link_sequence(PhotoPoll, bpy.types.Operator, ImportHelper):
             sequence.link(plane, found)
         except GidError as error:
             return refuse(self, error, plane)
+        bakes.add_version(plane, found.stem, found, "")
         note(plane, f"Frames {found.first} to {found.last} are linked.")
         return {"FINISHED"}
 
 
-CLASSES = (GID_OT_bake, GID_OT_link_sequence)
+CLASSES = (GID_OT_bake, GID_OT_export_motion, GID_OT_delete_version, GID_OT_link_sequence)

@@ -12,10 +12,22 @@ from ..core.engine import GidError, problem
 UNDOABLE = {"REGISTER", "UNDO"}
 
 
+def photos_of(context, scope: str) -> list[bpy.types.Object]:
+    """Imported photos of the scene that belong to this file. scope: "ACTIVE", "SELECTED" or "ALL"."""
+    if scope == "ACTIVE":
+        return [plane] if (plane := photo_of(context)) else []
+    objects = context.selected_objects if scope == "SELECTED" else context.scene.objects
+    return [o for o in objects if is_photo(o) and o.library is None]
+
+
+def is_photo(thing: bpy.types.Object) -> bool:
+    return thing.type == "MESH" and bool(thing.gid.photo_size[0])
+
+
 def photo_of(context) -> bpy.types.Object | None:
     """The active object if it is an imported photo."""
     plane = context.object
-    return plane if plane is not None and plane.type == "MESH" and plane.gid.photo_size[0] else None
+    return plane if plane is not None and is_photo(plane) else None
 
 
 class PhotoPoll:
@@ -146,8 +158,17 @@ class JobOperator:
 def describe(run: Running) -> str:
     """A job in a line: what, how far, how long still."""
     job = run.job
-    left = f", {job.seconds_left:.0f} s left" if job.seconds_left is not None else ""
+    left = f", {time_text(job.seconds_left)} left" if job.seconds_left is not None else ""
     return f"{job.title}: {job.fraction:.0%}{left} – {job.message}"
+
+
+def time_text(seconds: float) -> str:
+    """A stretch of time as a person reads it."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def redraw() -> None:

@@ -45,7 +45,7 @@ def moving(plane, tmp_path):
 
 
 def frames(plane):
-    return Path(bpy.path.abspath("//gid")) / plane.gid.folder / "frames"
+    return Path(bpy.path.abspath("//gid")) / plane.gid.folder / "v001" / "frames"
 
 
 def read(path):

@@ -39,6 +39,10 @@ def folder_of(plane):
     return Path(bpy.path.abspath("//gid")) / plane.gid.folder
 
 
+def frames_of(plane, version="v001"):
+    return folder_of(plane) / version / "frames"
+
+
 def test_predict_keeps_the_motion_beside_the_file_and_plays_the_preview(plane):
     plane.gid.seed = 7
     assert bpy.ops.gid.predict() == {"FINISHED"}
@@ -50,20 +54,20 @@ def test_predict_keeps_the_motion_beside_the_file_and_plays_the_preview(plane):
 def test_bake_renders_one_loop_and_shows_it(plane):
     bpy.ops.gid.predict()
     assert bpy.ops.gid.bake() == {"FINISHED"}
-    frames = sorted(p.name for p in (folder_of(plane) / "frames").iterdir())
+    frames = sorted(p.name for p in (frames_of(plane)).iterdir())
     assert frames == [f"ph é_{n:04d}.png" for n in (3, 4, 5, 6)]
-    score = json.loads((folder_of(plane) / "score.json").read_text())
+    score = json.loads((folder_of(plane) / "v001" / "score.json").read_text())
     assert (score["loop_frames"], score["rest_frame"]) == (4, 1)
     assert plane.gid.display == "BAKED" and not plane.modifiers["GID Preview"].show_render
     image = plane.active_material.node_tree.nodes.active.image
-    assert image.source == "SEQUENCE" and image.filepath == "//gid/ph é/frames/ph é_0003.png"
+    assert image.source == "SEQUENCE" and image.filepath == "//gid/ph é/v001/frames/ph é_0003.png"
 
 
 def test_bake_takes_the_scenes_range_where_the_motion_does_not_repeat(plane):
     bpy.ops.gid.predict()
     bpy.ops.gid.add_impulse()
     bpy.ops.gid.bake()
-    assert len(list((folder_of(plane) / "frames").iterdir())) == 6
+    assert len(list((frames_of(plane)).iterdir())) == 6
     user = plane.active_material.node_tree.nodes.active.image_user
     assert not user.use_cyclic
 
@@ -311,7 +315,7 @@ def test_the_bake_renders_where_the_addon_is_missing(fake_engine, tmp_path, engi
     bpy.ops.gid.predict()
     bpy.ops.gid.bake()
     bpy.ops.wm.save_mainfile()
-    baked = {n: read(folder_of(plane) / "frames" / f"ph é_{n:04d}.png") for n in (3, 4, 5, 6)}
+    baked = {n: read(frames_of(plane) / f"ph é_{n:04d}.png") for n in (3, 4, 5, 6)}
     script = str(Path(__file__).with_name("render_alone.py"))
     command = [sys.executable, script, bpy.data.filepath, str(tmp_path), engine, "2", "9", "48", "32"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)

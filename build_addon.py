@@ -80,7 +80,9 @@ def contents() -> Iterator[tuple[str, Path]]:
         # The room itself stays, empty: the command line looks into each for its verb.
         if inner.parts[1] not in _ENGINE_WITHOUT or inner.parts[2:] == ("__init__.py",):
             yield inner.as_posix(), path
-    yield "requirements/engine.txt", ROOT / "requirements" / "engine.txt"
+    for path in (ROOT / "requirements").glob("*.txt"):
+        if path.name.startswith(("engine", "nvidia")):
+            yield path.relative_to(ROOT).as_posix(), path
 
 
 def _files(folder: Path) -> Iterator[Path]:

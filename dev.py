@@ -2,10 +2,11 @@
 """From a fresh machine to a demo or a tested tree in one command. Needs Python 3.11 and nothing else.
 
     python3.11 dev.py demo [PHOTO] [--out DIR] [MORE...]        bring a photo to life: examples/demo.py
-    python3.11 dev.py test [PHOTO] [--bpy 4.2,4.5] [PYTEST...]  run all tests, in four legs, the fast ones first
+    python3.11 dev.py test [PHOTO] [--bpy 4.2,4.5] [PYTEST...]  run all tests, leg by leg, the fast ones first
     python3.11 dev.py lint                                      ruff: rules and format
 
-What is missing is installed first, into .venvs/ beside this file and nowhere else. The tests in a real Blender
+What is missing is installed first, into .venvs/ beside this file and nowhere else. Blender 5.2 is made for Python
+3.13: its leg is left out, with a sentence, where there is none. The tests in a real Blender
 use the program that the variable BLENDER names, else `blender` from the PATH, else, as root on Linux, Debian's
 Blender, which is fetched into a folder of the user's cache.
 """
@@ -21,10 +22,13 @@ import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-PYTHON = (3, 11)  # Blender's own up to 5.0: its wheels are made for this version alone
+PYTHON = (3, 11)  # the engine's, and Blender's own up to 5.0: its wheels are made for this version alone
+OTHER_PYTHON = {"5.2": (3, 13)}
+BLENDERS = "4.2,4.5,5.0,5.2"
 NEEDED_GB = 4  # an environment, and pip's copies while it unpacks
 PHOTOS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".exr", ".webp", ".bmp")
 
@@ -40,7 +44,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="demo|test|lint")
     commands.add_parser("demo", allow_abbrev=False).add_argument("--out", default=ROOT / "out" / "demo", type=Path)
     test_parser = commands.add_parser("test", allow_abbrev=False)
-    test_parser.add_argument("--bpy", default="4.5", help="Blender versions, such as 4.2,4.5,5.0")
+    test_parser.add_argument("--bpy", default=BLENDERS, help=f"Blender versions (default: {BLENDERS})")
     commands.add_parser("lint", allow_abbrev=False)
     options, rest = parser.parse_known_args()
     photo = Path(rest.pop(0)).resolve() if rest and Path(rest[0]).suffix.lower() in PHOTOS else None
@@ -82,7 +86,7 @@ def lint() -> int:
 def test(photo: Path | None, versions: list[str], rest: list[str]) -> int:
     environ = {"GID_TEST_PHOTO": str(photo)} if photo else {}
     python, tests = engine(), Path("tests")
-    wheels = {version: bpy(version) for version in versions}
+    wheels = {version: wheel for version in versions if (wheel := bpy(version))}
     legs = [Leg("engine", python, ["tests", "--ignore", tests / "bpy", "--ignore", tests / "blender"])]
     legs += [Leg(f"add-on in bpy {v}", wheel, [tests / "bpy"]) for v, wheel in wheels.items()]
     legs.append(Leg("installed add-on in Blender", python, [tests / "blender" / "test_background.py"]))
@@ -142,15 +146,32 @@ class Leg:
 
 
 def engine() -> Path:
-    return environment("engine", "engine", "test")
+    return environment("engine", sys.executable, "engine-cpu", "test")
 
 
-def bpy(version: str) -> Path:
-    return environment(f"bpy-{version}", f"blender-{version}")
+def bpy(version: str) -> Path | None:
+    """The Python with Blender of that version as a module; None, and a sentence, where its Python is not here."""
+    base = sys.executable
+    if wanted := OTHER_PYTHON.get(version):
+        base = find_python(*wanted)
+        if base is None:
+            print("SKIPPED: Blender {}: there is no Python {}.{} here.".format(version, *wanted), file=sys.stderr)
+            return None
+    return environment(f"bpy-{version}", base, f"blender-{version}")
 
 
-def environment(name: str, *lists: str) -> Path:
-    """The Python of .venvs/NAME with what requirements/LIST.txt ask for.
+def find_python(major: int, minor: int) -> str | None:
+    """Another version of Python: on the PATH, or one of pyenv's, which keeps them aside."""
+    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    for python in (f"python{major}.{minor}", *sorted(kept.glob(f"{major}.{minor}.*/bin/python"))):
+        found = shutil.which(python)
+        if found and starts(Path(found)):  # pyenv's shims are there also for versions that are not active
+            return found
+    return None
+
+
+def environment(name: str, base: str, *lists: str) -> Path:
+    """The Python of .venvs/NAME, made by another Python, with what requirements/LIST.txt ask for.
 
     The file .ready holds a hash of the lists it was made from. Where it is missing, the environment is not whole
     and is made anew; where it differs, the lists have changed and are installed over it.
@@ -161,7 +182,7 @@ def environment(name: str, *lists: str) -> Path:
     files = [ROOT / "requirements" / f"{entry}.txt" for entry in lists]
     if missing := [file for file in files if not file.is_file()]:
         raise Stop(f"there is no {missing[0].relative_to(ROOT)}.")
-    wanted = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    wanted = hashlib.sha256(b"\0".join(text for file in files for text in contents(file))).hexdigest()
     whole = marker.is_file() and starts(python)
     if whole and marker.read_text() == wanted:
         return python
@@ -170,7 +191,7 @@ def environment(name: str, *lists: str) -> Path:
     if free < NEEDED_GB:
         raise Stop(f"{ROOT} has {free:.1f} GB free, and {NEEDED_GB} are needed.")
     marker.unlink(missing_ok=True)
-    if not whole and run([sys.executable, "-m", "venv", "--clear", folder]):
+    if not whole and run([base, "-m", "venv", "--clear", folder]):
         raise Stop(f"{folder} could not be made (above is why). Debian and Ubuntu: install python3.11-venv.")
     asked = [argument for file in files for argument in ("-r", file)]
     if run([python, "-m", "pip", "install", "--disable-pip-version-check", *asked]):
@@ -179,6 +200,15 @@ def environment(name: str, *lists: str) -> Path:
         )
     marker.write_text(wanted)
     return python
+
+
+def contents(file: Path) -> Iterator[bytes]:
+    """A list's text, and that of the lists it includes (-r, -c)."""
+    text = file.read_text(encoding="utf-8")
+    yield text.encode()
+    for line in text.splitlines():
+        if line.startswith(("-r ", "-c ")):
+            yield from contents(file.parent / line[3:].strip())
 
 
 def starts(python: Path) -> bool:

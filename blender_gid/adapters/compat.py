@@ -81,11 +81,66 @@ def blend_transparency(material: bpy.types.Material) -> None:
         material.blend_method = "BLEND"
 
 
+def cut_out_transparency(material: bpy.types.Material) -> None:
+    """Let the material's alpha cut things out: hidden behind and casting shadows as what is seen, not sorted."""
+    if hasattr(material, "surface_render_method"):
+        material.surface_render_method = "DITHERED"
+    elif hasattr(material, "blend_method"):
+        material.blend_method = "HASHED"
+    if hasattr(material, "use_transparent_shadow"):
+        material.use_transparent_shadow = True
+    elif hasattr(material, "shadow_method"):
+        material.shadow_method = "HASHED"
+
+
+def strips(scene: bpy.types.Scene):
+    """The sequencer's strips ("sequences" before 4.4)."""
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def compositor(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bpy.types.NodeSocket]:
+    """(the scene's compositor, made where there is none; the socket of its result)."""
+    if not hasattr(scene, "compositing_node_group"):
+        scene.use_nodes = True
+        return scene.node_tree, _node_of(scene.node_tree, "CompositorNodeComposite").inputs["Image"]
+    tree = scene.compositing_node_group
+    if tree is None:
+        tree = scene.compositing_node_group = bpy.data.node_groups.new("Compositing", "CompositorNodeTree")
+    if not any(item.item_type == "SOCKET" and item.in_out == "OUTPUT" for item in tree.interface.items_tree):
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+    return tree, _node_of(tree, "NodeGroupOutput").inputs[0]
+
+
+def _node_of(tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node:
+    return next((node for node in tree.nodes if node.bl_idname == kind), None) or tree.nodes.new(kind)
+
+
+def scale_to_render(node: bpy.types.Node) -> None:
+    """Let a compositor's Scale node fill the render and cut what is over."""
+    if "Frame Type" in node.inputs:  # from 5.0 on
+        node.inputs["Type"].default_value, node.inputs["Frame Type"].default_value = "Render Size", "Crop"
+    else:
+        node.space, node.frame_method = "RENDER_SIZE", "CROP"
+
+
+def alpha_over_sockets(node: bpy.types.Node) -> tuple[bpy.types.NodeSocket, bpy.types.NodeSocket]:
+    """(background, foreground) of a compositor's Alpha Over node."""
+    if "Background" in node.inputs:
+        return node.inputs["Background"], node.inputs["Foreground"]
+    return node.inputs[1], node.inputs[2]
+
+
 def use_nodes(material: bpy.types.Material) -> None:
     """Give the material a node tree (from 5.0 on it always has one)."""
     if material.node_tree is None:
         material.use_nodes = True
 
 
-def online() -> bool:
-    return getattr(bpy.app, "online_access", True)
+def network_refusal() -> str:
+    """Why the add-on may not use the network, and what to do; "" where it may."""
+    if getattr(bpy.app, "online_access", True):
+        return ""
+    if getattr(bpy.app, "online_access_override", False):
+        return "Blender was started without a network (--offline-mode): start it without that option"
+    return "Turn on Preferences > System > Network > Allow Online Access"

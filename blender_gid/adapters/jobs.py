@@ -11,12 +11,11 @@ from pathlib import Path
 import bpy
 
 from ..core import engine, installer
-from ..core.client import EngineClient, blender_python, worker_command
+from ..core.client import EngineClient, worker_command
 from ..core.engine import GidError
 from ..core.job import Batch, Job
+from ..core.setup import Setup
 from . import compat, files
-
-_IDLE_SECONDS = 120.0  # after which an idle engine ends and gives its memory back
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class PlaneRef:
 class Running:
     """A job, the plane it is for (None: for none), and what to do with its result."""
 
-    job: Job | Batch | installer.Installation
+    job: Job | Batch | Setup
     plane: PlaneRef | None
     finish: Callable[[dict], str]  # takes the result, returns the sentence to show
 
@@ -105,15 +104,11 @@ def _refuse_a_second() -> None:
         raise GidError("busy", f"“{current.job.title}” is still running.", "Wait for it, or cancel it.")
 
 
-def install(wheels: Path | None) -> Running:
-    """Install the engine's environment; wheels: folder to take packages from instead of the network."""
+def start_setup(make: Callable[[], Setup], finish: Callable[[dict], str]) -> Running:
+    """Work on the engine's own folder as the one job in flight."""
     _refuse_a_second()
     stop_engine()  # Windows can't replace the files of a running program
-    chosen = getattr(compat.preferences(), "base_python", "")
-    python = bpy.path.abspath(chosen) if chosen else blender_python()
-    folder, log = engine_folder(), compat.user_folder("logs") / "install.log"
-    job = installer.Installation(folder, engine.VERSION, python, log, wheels)
-    return _keep(Running(job, None, lambda result: f"The engine is installed in {folder}."))
+    return _keep(Running(make(), None, finish))
 
 
 def device_fields() -> dict[str, str]:
@@ -145,11 +140,12 @@ def stop_engine() -> None:
 
 
 def end_when_idle() -> None:
-    """Start, or start anew, the wait after which an idle engine is ended."""
-    if not bpy.app.background:
-        if bpy.app.timers.is_registered(_end_idle):
-            bpy.app.timers.unregister(_end_idle)
-        bpy.app.timers.register(_end_idle, first_interval=_IDLE_SECONDS, persistent=True)
+    """Start, or start anew, the wait after which an idle engine ends and gives its memory back."""
+    if bpy.app.timers.is_registered(_end_idle):
+        bpy.app.timers.unregister(_end_idle)
+    minutes = getattr(compat.preferences(), "idle_minutes", 2)
+    if minutes and not bpy.app.background:
+        bpy.app.timers.register(_end_idle, first_interval=60.0 * minutes, persistent=True)
 
 
 def _end_idle() -> None:

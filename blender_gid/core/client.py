@@ -6,27 +6,14 @@ Protocol: `gid_engine/worker/protocol.py`.
 from __future__ import annotations
 
 import json
-import os
 import queue
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+from . import process
 from .engine import GidError
-
-# Variables of Blender's own Python that would lead the engine's Python astray.
-_KEPT_OUT = ("PYTHON", "VIRTUAL_ENV", "CONDA_")
-_NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-
-
-def clean_environment(engine_root: Path | None = None) -> dict[str, str]:
-    """The environment of a child process: this one's without any trace of Blender's Python."""
-    environment = {k: v for k, v in os.environ.items() if not k.upper().startswith(_KEPT_OUT)}
-    environment |= {"PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
-    if engine_root is not None:
-        environment["PYTHONPATH"] = str(engine_root)
-    return environment
 
 
 class EngineClient:
@@ -42,14 +29,13 @@ class EngineClient:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             with open(log, "wb") as stderr:
-                self._process = subprocess.Popen(
+                self._process = process.start(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=stderr,
                     cwd=log.parent,
-                    env=clean_environment(engine_root),
-                    creationflags=_NO_WINDOW,
+                    env=process.clean_environment(engine_root),
                 )
         except OSError as error:
             raise GidError(
@@ -95,7 +81,7 @@ class EngineClient:
     def stopped_error(self) -> GidError:
         """What to tell a person when the process has ended by itself."""
         code = self._process.poll()
-        because = "" if code is None else f" (exit code {code})"
+        because = "" if code is None else f" ({process.why_it_ended(code)})"
         last = self.last_log_line()
         return GidError(
             "engine_stopped",
@@ -119,8 +105,7 @@ class EngineClient:
         try:
             self._process.wait(patience)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            process.end(self._process)
         self._ended = True
 
     def _read(self) -> None:

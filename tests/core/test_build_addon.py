@@ -19,9 +19,10 @@ def test_zip_has_what_blender_and_the_engine_need_and_nothing_else(tmp_path):
         "__init__.py",
         "blender_manifest.toml",
         "LICENSE",
-        "requirements/engine.txt",
         "core/engine.py",
     } <= names
+    locks = {f"requirements/engine{b}.txt" for b in ("", "-cpu", "-cuda", "-cuda126", "-rocm", "-mps")}
+    assert {n for n in names if n.startswith("requirements/")} == locks | {"requirements/nvidia.txt"}
     assert {"gid_engine/__init__.py", "gid_engine/motion/modes.py", "gid_engine/worker/server.py"} <= names
     weights = {f"gid_engine/prior/weights/{p.name}" for p in (ROOT / "gid_engine/prior/weights").glob("*")}
     assert weights <= names

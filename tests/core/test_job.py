@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from blender_gid.core import job as jobs
-from blender_gid.core.client import EngineClient, clean_environment
+from blender_gid.core.client import EngineClient
 from blender_gid.core.engine import GidError
+from blender_gid.core.process import clean_environment
 
 READ = "import sys, json, time\nrequest = json.loads(sys.stdin.readline())\n"
 SAY = "def say(**reply): print(json.dumps({'id': request['id'], **reply}), flush=True)\n"

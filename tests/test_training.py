@@ -132,6 +132,30 @@ def test_every_annotation_can_be_read():
     assert dataset.held_out() & {p.stem for p in paths}
 
 
+def test_axis_and_hold_of_a_pendulum():
+    """A disc hung from (0.5, 0.1) swings: it moves level, it is held there, and nothing else moves."""
+    piece_id = np.zeros((64, 96), np.int16)
+    cv2.circle(piece_id.view(np.uint16), (48, 40), 8, 1, -1)
+    pivot = np.array([0.5, 0.1])
+    affine = np.stack([np.zeros((15, 2, 3)), hinge(pivot, np.full(15, 0.02 + 0.01j))]).astype(np.complex64)
+    scene = Scene(np.zeros((64, 96, 3), np.uint8), piece_id, affine)
+    cos, sin = scene.axis(16, 24)[:, 10, 12]
+    assert cos > 0.9 and abs(sin) < 0.2
+    # The least motion is at the pivot; the pull towards the piece draws it a little from there.
+    assert np.abs(scene.places()[1] - pivot).max() < 0.12
+    given = replace(scene, place=np.float32([[0, 0], pivot]))
+    np.testing.assert_allclose(given.held(16, 24)[:, 10, 12], pivot - [12.5 / 24, 10.5 / 24], atol=1e-3)
+    assert not given.held(16, 24)[:, 0].any() and not given.axis(16, 24)[:, 0].any()
+
+
+def test_axis_of_level_upright_and_circular_motion():
+    piece_id = np.repeat(np.arange(4, dtype=np.int16), 16)[None].repeat(64, 0)
+    offsets = [[0, 0], [1, 0], [0, 1], [1, 1j]]
+    affine = np.stack([shift(np.tile(o, (15, 1))) for o in offsets]).astype(np.complex64)
+    axis = Scene(np.zeros((64, 64, 3), np.uint8), piece_id, affine).axis(4, 4)[:, 2]
+    np.testing.assert_allclose(axis, [[0, 1, -1, 0], [0, 0, 0, 0]], atol=0.05)
+
+
 def test_nothing_moves_in_an_empty_annotation(flower):
     scene = annotated_scene(np.random.default_rng(0), replace(flower, objects=(), masks=flower.masks[:0]), 96, 64)
     assert not scene.rms(16, 24).any()
@@ -148,9 +172,11 @@ def shards(tmp_path, flower, monkeypatch):
 
 def test_shards_hold_what_the_networks_need_and_are_kept(shards, flower):
     pool = dataset.ShardPool(shards)
-    maps, amplitude, shape = pool.batch(np.random.default_rng(0), 5)
+    maps, target = pool.batch(np.random.default_rng(0), 5)
+    amplitude, shape = target["amplitude"], target["shape"]
     assert [tuple(m.shape[1:]) for m in maps] == [(24, 16, 16), (48, 16, 16), (64, 8, 8), (48, 4, 4)]
     assert amplitude.shape == (5, 1, 16, 16) and shape.shape == (5, 60, 8, 8)
+    assert target["manner"].shape == (5, 4, 16, 16)
     assert 0 <= amplitude.min() and amplitude.max() <= 1
     volume = channels_to_volume(shape[0].numpy())
     assert np.sqrt((np.abs(volume) ** 2).sum((0, 1)) / 2).max() <= 1.01  # a shape is a motion over its own rms
@@ -159,13 +185,13 @@ def test_shards_hold_what_the_networks_need_and_are_kept(shards, flower):
     assert before == {p: p.stat().st_mtime_ns for p in shards.iterdir()}
 
 
-def test_amplitude_training_learns_and_resumes(shards, tmp_path):
-    run = train.train_amplitude(shards, tmp_path / "run", minutes=0.15, batch=8)
+def test_head_training_learns_and_resumes(shards, tmp_path):
+    run = train.train_head(shards, tmp_path / "run", minutes=0.15, batch=8)
     quarter = len(run.losses) // 4
     assert np.mean(run.losses[-quarter:]) < 0.9 * np.mean(run.losses[:quarter])  # it overfits 24 pictures
-    again = train.train_amplitude(shards, tmp_path / "run", minutes=0.002, batch=8)
+    again = train.train_head(shards, tmp_path / "run", minutes=0.002, batch=8)
     assert again.step > run.step
-    tensors, facts = load_part(tmp_path / "run" / "amplitude.safetensors")
+    tensors, facts = load_part(tmp_path / "run" / "head.safetensors")
     assert int(facts["step"]) == again.step and tensors
 
 

@@ -125,8 +125,10 @@ def annotated_scene(
         return (points * side @ matrix[:, :2].T + matrix[:, 2]) / width
 
     scale = math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * side / width
-    piece_id, affine = move(rng, source.objects, masks, (height, width), placed, scale)
-    return Scene(photographed(rng, photo) if augment else photo, piece_id, affine)
+    return Scene(
+        photographed(rng, photo) if augment else photo,
+        *move(rng, source.objects, masks, (height, width), placed, scale),
+    )
 
 
 def cutout_scene(rng: np.random.Generator, front: Scene, back: Scene) -> Scene:
@@ -136,22 +138,26 @@ def cutout_scene(rng: np.random.Generator, front: Scene, back: Scene) -> Scene:
     behind = back.photo
     if rng.random() < 0.5:  # out of focus, as behind a close-up: then its own motion would not show
         behind = cv2.GaussianBlur(behind, (0, 0), rng.uniform(1.5, 6))
-        back = Scene(behind, np.zeros_like(back.piece_id), back.affine[:1])
+        back = Scene(behind, np.zeros_like(back.piece_id), back.affine[:1], back.places()[:1])
     photo = front.photo * alpha + behind * (1 - alpha)
     piece_id = np.where(
         moving, front.piece_id, np.where(back.piece_id > 0, back.piece_id + len(front.affine) - 1, 0)
     )
     return Scene(
-        photo.astype(np.uint8), piece_id.astype(np.int16), np.concatenate([front.affine, back.affine[1:]])
-    )
+        photo.astype(np.uint8), piece_id.astype(np.int16), np.concatenate([front.affine, back.affine[1:]]),
+        np.concatenate([front.places(), back.places()[1:]]),
+    )  # fmt: skip
 
 
-def move(rng, objects, masks, size: tuple[int, int], placed, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """(piece ids, affine maps) of all objects; one that is rooted on another rides on it."""
+def move(
+    rng, objects, masks, size: tuple[int, int], placed, scale: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(piece ids, affine maps, places) of all objects; one that is rooted on another rides on it."""
     sway = Sway(rng)
     level = _LIVELIEST * scale
     piece_id = np.zeros(size, np.int16)
     affine = [np.zeros((BANDS, 2, 3), np.complex64)]
+    places = [np.zeros(2)]
     width = piece_id.shape[1]
     lever = _shared_levers(objects)
     for index, (thing, mask) in enumerate(zip(objects, masks, strict=True)):
@@ -163,7 +169,7 @@ def move(rng, objects, masks, size: tuple[int, int], placed, scale: float) -> tu
         if not mask.any():
             continue
         if thing.mass:
-            _move_mass(rng, sway, thing, mask, root, level, piece_id, affine)
+            _move_mass(rng, sway, thing, mask, root, level, piece_id, affine, places)
             continue
         amplitude, reach, siblings = lever[index]
         if siblings:  # stem and head on one root turn as one; what carries the root is counted once
@@ -174,8 +180,9 @@ def move(rng, objects, masks, size: tuple[int, int], placed, scale: float) -> tu
         affine.append(
             below + hinge(pivot, turn) + shift(0.1 * level * amplitude * np.outer(answer, sway.direction))
         )
+        places.append(pivot)
         piece_id[mask] = len(affine) - 1
-    return piece_id, np.array(affine, np.complex64)
+    return piece_id, np.array(affine, np.complex64), np.array(places, np.float32)
 
 
 def _shared_levers(objects) -> list[tuple[float, float, bool]]:
@@ -195,7 +202,7 @@ def _shared_levers(objects) -> list[tuple[float, float, bool]]:
     return levers
 
 
-def _move_mass(rng, sway, thing, mask, root, level, piece_id, affine) -> None:
+def _move_mass(rng, sway, thing, mask, root, level, piece_id, affine, places) -> None:
     """Cut a canopy or meadow into patches with phases of their own; the farther from the root the livelier."""
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
@@ -204,8 +211,8 @@ def _move_mass(rng, sway, thing, mask, root, level, piece_id, affine) -> None:
     chosen = rng.choice(len(rows), count, replace=False)
     seeds = np.stack([columns[chosen], rows[chosen]], 1).astype(np.float32)
     wobble = cv2.GaussianBlur(rng.normal(size=(height, width, 2)).astype(np.float32), (0, 0), 3) * spacing * 3
-    places = np.stack([columns, rows], 1) + wobble[rows, columns]
-    nearest = _nearest_seed(places.astype(np.float32), seeds)
+    pixels = np.stack([columns, rows], 1) + wobble[rows, columns]
+    nearest = _nearest_seed(pixels.astype(np.float32), seeds)
     distance = np.array([np.linalg.norm(_nearest_on(root, s / width) - s / width) for s in seeds])
     growth = np.clip(distance / (np.percentile(distance, 95) + 1e-6), 0.15, 1) ** rng.uniform(0.4, 1.2)
     wet = rng.uniform(0.05, 0.5)
@@ -217,6 +224,7 @@ def _move_mass(rng, sway, thing, mask, root, level, piece_id, affine) -> None:
         offset = np.outer(answer, sway.direction + lift * np.array([-sway.direction[1], sway.direction[0]])) * size
         turn = answer * size / (spacing / width) * rng.normal(0, 0.25)
         affine.append(shift(offset) + hinge(place, turn))
+        places.append(place)
         piece_id[rows[nearest == i], columns[nearest == i]] = len(affine) - 1
 
 

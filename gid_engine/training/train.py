@@ -1,7 +1,8 @@
 """Training loops of the prior's parts; resumable, the same on CPU and one GPU.
 
-Encoder: HED's VGG-16 taken over and its adapters fitted (principal components). Amplitude head: soft
-cross-entropy on √(relative rms). Denoiser: EDM's loss (arXiv 2206.00364, table 1) on motion shapes.
+Encoder: HED's VGG-16 taken over and its adapters fitted (principal components). Motion head: soft cross-entropy
+on √(relative rms), and how things move weighed by how far. Denoiser: EDM's loss (arXiv 2206.00364, table 1) on
+motion shapes.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..prior.amplitude import AmplitudeHead
 from ..prior.denoiser import Denoiser, condition_maps
 from ..prior.encoder import BLOCKS, ImageEncoder
+from ..prior.head import MotionHead
 from ..prior.weights import build_denoiser, load_part, save_part
 from .annotated import AnnotatedPhoto, annotated_scene
 from .dataset import SIZES, ShardPool
@@ -138,27 +139,33 @@ def _loop(run: Run, pool: ShardPool, minutes: float, facts: dict, loss_of: Calla
     run.save(facts)
 
 
-def train_amplitude(
+def train_head(
     shards: Path, folder: Path, minutes: float, batch: int = 16, rate: float = 2e-3, seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     pool = ShardPool(shards)
-    run = Run(folder, "amplitude", AmplitudeHead(), rate, ema=0.998)
+    run = Run(folder, "head", MotionHead(), rate, ema=0.998)
     run.resume()
     run.model.train()
 
     def loss() -> Tensor:
-        maps, amplitude, _ = pool.batch(rng, batch)
-        logits = run.model(maps)
-        # Cross-entropy finds the mean of √rms; the second term cares for the lively parts' ranking.
-        return F.binary_cross_entropy_with_logits(logits, amplitude) + F.mse_loss(
-            logits.sigmoid() ** 2, amplitude**2
-        )
+        maps, target = pool.batch(rng, batch)
+        return head_loss(run.model(maps), target["amplitude"], target["manner"])
 
     _loop(run, pool, minutes, {"seed": str(seed), "batch": str(batch)}, loss, progress)
     return run
+
+
+def head_loss(told: Tensor, amplitude: Tensor, manner: Tensor) -> Tensor:
+    logits, told = told[:, :1], told[:, 1:]
+    # Cross-entropy finds the mean of √rms; the second term cares for the lively parts' ranking.
+    level = F.binary_cross_entropy_with_logits(logits, amplitude) + F.mse_loss(logits.sigmoid() ** 2, amplitude**2)
+    # How something moves matters as far as it moves; few places are far, so that the median is asked for them.
+    line = (told[:, :2] - manner[:, :2]).square()
+    place = F.smooth_l1_loss(told[:, 2:], manner[:, 2:], beta=0.2, reduction="none")
+    return level + 0.3 * (amplitude * torch.cat([line, place], 1)).sum(1).mean() / amplitude.mean().clamp_min(0.02)
 
 
 def train_denoiser(
@@ -175,7 +182,8 @@ def train_denoiser(
     run.model.train()
 
     def loss() -> Tensor:
-        maps, amplitude, shape = pool.batch(rng, batch)
+        maps, target = pool.batch(rng, batch)
+        amplitude, shape = target["amplitude"], target["shape"]
         shape, weight = _turned(shape, rng) / model.scale, F.avg_pool2d(amplitude, 2)
         # What the amplitude head will say is not the truth: blur and dim it at random.
         amplitude = _misjudged(amplitude)
@@ -199,8 +207,8 @@ def _band_scale(pool: ShardPool, rng: np.random.Generator) -> Tensor:
     """Root mean square of each (band, axis) where things move, for both parts alike: [60, 1, 1]."""
     total, count = 0.0, 0.0
     for _ in range(20):
-        _, amplitude, shape = pool.batch(rng, 32)
-        moving = (F.avg_pool2d(amplitude, 2) > 0.25).float()
+        target = pool.batch(rng, 32)[1]
+        shape, moving = target["shape"], (F.avg_pool2d(target["amplitude"], 2) > 0.25).float()
         total, count = total + (shape**2 * moving).sum((0, 2, 3)), count + moving.sum()
     power = (total / count).view(2, -1).mean(0).repeat(2)
     return power.sqrt().clamp_min(1e-3).view(-1, 1, 1)

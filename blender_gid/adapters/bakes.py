@@ -153,7 +153,8 @@ def _require_same_photo(plane: bpy.types.Object) -> None:
     """The photo's file may be replaced by a larger scan of the same picture, but not by one of another shape."""
     image = material.photo_image(plane)
     path = files.photo_path(plane)
-    image.reload()
+    if not image.is_dirty:  # painted on in Blender: then those pixels are the photo
+        image.reload()
     size = tuple(image.size) if exif_orientation(path) < 5 else (image.size[1], image.size[0])
     before = tuple(plane.gid.photo_size)
     if not all(size):

@@ -7,7 +7,7 @@ import bpy
 from . import compat
 
 UPRIGHT_UV, STORED_UV = "UVMap", "Stored Photo"  # UV maps: of the upright photo, of the pixels as they are stored
-PHOTO, BAKED, _EMISSION, _ALPHA = "GID Photo", "GID Baked", "GID Emission", "GID Alpha"
+PHOTO, BAKED, _EMISSION, _ALPHA, _OUTPUT = "GID Photo", "GID Baked", "GID Emission", "GID Alpha", "GID Output"
 
 
 def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Material:
@@ -16,19 +16,33 @@ def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Materi
     compat.use_nodes(result)
     nodes, links = result.node_tree.nodes, result.node_tree.links
     nodes.clear()
-    output = _node(nodes, "ShaderNodeOutputMaterial", "GID Output", 600, 0)
+    output = _node(nodes, "ShaderNodeOutputMaterial", _OUTPUT, 600, 0)
     emission = _node(nodes, "ShaderNodeEmission", _EMISSION, 200, -60)
-    shader = emission
-    if image.depth == (128 if image.is_float else 32):  # bits a pixel: four channels
-        shader = _node(nodes, "ShaderNodeMixShader", _ALPHA, 400, 0)
-        clear = _node(nodes, "ShaderNodeBsdfTransparent", "GID Clear", 200, 60)
-        links.new(clear.outputs[0], shader.inputs[1])
-        links.new(emission.outputs[0], shader.inputs[2])
-        compat.blend_transparency(result)
-    links.new(shader.outputs[0], output.inputs["Surface"])
+    links.new(emission.outputs[0], output.inputs["Surface"])
     _image_node(result, PHOTO, image, uv, 160)
     show(result, PHOTO)
+    if has_alpha(image):
+        add_alpha(result)
+        compat.blend_transparency(result)
     return result
+
+
+def has_alpha(image: bpy.types.Image) -> bool:
+    return image.depth == (128 if image.is_float else 32)  # bits a pixel: four channels
+
+
+def add_alpha(result: bpy.types.Material) -> None:
+    """Let the material be as transparent as its image says; nothing where it is already."""
+    nodes, links = result.node_tree.nodes, result.node_tree.links
+    emission, output = nodes.get(_EMISSION), nodes.get(_OUTPUT)
+    if emission is None or output is None or _ALPHA in nodes:
+        return
+    shader = _node(nodes, "ShaderNodeMixShader", _ALPHA, 400, 0)
+    clear = _node(nodes, "ShaderNodeBsdfTransparent", "GID Clear", 200, 60)
+    links.new(clear.outputs[0], shader.inputs[1])
+    links.new(emission.outputs[0], shader.inputs[2])
+    links.new(shader.outputs[0], output.inputs["Surface"])
+    links.new(nodes.active.outputs["Alpha"], shader.inputs[0])
 
 
 def image_node(result: bpy.types.Material, name: str) -> bpy.types.Node | None:

@@ -1,7 +1,7 @@
 """What a plane is baked to, and its versions, kept on its object as `object.gid.output`."""
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from . import compat
 
@@ -56,6 +56,13 @@ class GID_PG_output(bpy.types.PropertyGroup):
     )
     video: BoolProperty(
         name="Video Too", description="Also write the frames as an MP4 video beside their folder", **_FIXED
+    )
+    cutout: PointerProperty(
+        name="Cut-Out Mask",
+        description="Image by which the photo is cut out: white stays, black becomes transparent. "
+        "Empty is the photo's own transparency",
+        type=bpy.types.Image,
+        **_FIXED,
     )
     versions: CollectionProperty(type=GID_PG_version, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
     version_index: IntProperty(

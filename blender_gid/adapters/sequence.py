@@ -66,6 +66,8 @@ def hold(plane: bpy.types.Object, scene: bpy.types.Scene) -> GidError | None:
     surface = plane.active_material
     release(plane)
     if not gone:
+        if surface.node_tree.nodes.active != material.image_node(surface, material.BAKED):
+            material.show(surface, material.BAKED)  # files that were missing are back
         return None
     if len(gone) == len(sequence):
         material.show(surface, material.PHOTO)
@@ -111,3 +113,47 @@ def _image(surface: bpy.types.Material, sequence: Sequence) -> bpy.types.Image:
         image.colorspace_settings.name = photo.colorspace_settings.name
     image.reload()
     return image
+
+
+# --- missing files are noticed when a file is opened and when a render starts ------------------------------------
+
+
+def hold_all(scene: bpy.types.Scene) -> list[str]:
+    """`hold` every baked plane of the scene that can be changed; what was wrong."""
+    told = []
+    for plane in scene.objects:
+        if plane.type != "MESH" or plane.gid.display != "BAKED" or plane.library or plane.active_material is None:
+            continue
+        if plane.active_material.library is None and (error := hold(plane, scene)):
+            plane.gid.status, plane.gid.failed = str(error), True
+            told.append(f"{plane.name}: {error}")
+            print(f"GID: {told[-1]}")
+    return told
+
+
+@bpy.app.handlers.persistent
+def _after_loading(*_args) -> None:
+    for scene in bpy.data.scenes:
+        hold_all(scene)
+
+
+@bpy.app.handlers.persistent
+def _before_rendering(scene: bpy.types.Scene, _=None) -> None:
+    if bpy.app.background:
+        hold_all(scene)
+        return
+    # In a window this runs beside the main thread, which alone may change data.
+    bpy.app.timers.register(_after_loading, first_interval=0)
+
+
+_HANDLERS = (("load_post", _after_loading), ("render_init", _before_rendering))
+
+
+def register() -> None:
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
+
+
+def unregister() -> None:
+    for name, handler in _HANDLERS:
+        getattr(bpy.app.handlers, name).remove(handler)

@@ -1,4 +1,4 @@
-"""One request to the engine as a state machine: RUNNING → DONE | FAILED, or → CANCELLING → CANCELLED. And batches."""
+"""A request to the engine as a state machine: RUNNING → DONE | FAILED, or → CANCELLING → CANCELLED; and batches."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ class Sequence:
     def held(self, missing: list[int], frames: range) -> list[tuple[int, int]]:
         """What to show instead of missing files: (frame of the scene, shift of the file's number from there on).
 
-        Each missing file is replaced by the nearest that is there, the earlier of two. Empty where all files that
-        the frames show are there, or none is.
+        Each missing file is replaced by the nearest that is there, the earlier of two. Begins with the first of the
+        frames; empty where all files that they show are there, or none is.
         """
         there = sorted(set(range(self.first, self.last + 1)) - set(missing))
         if not there:
@@ -69,7 +69,8 @@ class Sequence:
         for frame in frames:
             shown = self.shown_at(frame)
             shifts.append(min(there, key=lambda n: (abs(n - shown), n)) - shown)
-        return [(f, s) for i, (f, s) in enumerate(zip(frames, shifts, strict=True)) if s != ([0, *shifts])[i]]
+        before = [None, *shifts[:-1]]
+        return [(f, s) for f, s, b in zip(frames, shifts, before, strict=True) if s != b] if any(shifts) else []
 
 
 def missing_error(sequence: Sequence, missing: list[int]) -> GidError:

@@ -2,16 +2,26 @@
 
 import bpy
 
-from . import bake, engine, impulses, photo, predict
+from . import bake, engine, farm, impulses, output, photo, predict
 
-_CLASSES = (*photo.CLASSES, *predict.CLASSES, *bake.CLASSES, *impulses.CLASSES, *engine.CLASSES)
+_CLASSES = (
+    *photo.CLASSES,
+    *predict.CLASSES,
+    *bake.CLASSES,
+    *output.CLASSES,
+    *farm.CLASSES,
+    *impulses.CLASSES,
+    *engine.CLASSES,
+)
 
 
 def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
+    farm.register()
 
 
 def unregister() -> None:
+    farm.unregister()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

@@ -41,6 +41,9 @@ class GID_OT_bake(JobOperator, bpy.types.Operator):
             cls.poll_message_set(problem)
             return False
         if not any(plane.gid.motion for plane in photos_of(context, "ALL")):
+            active = photo_of(context)
+            if active is not None and active.library:
+                return PhotoPoll.poll.__func__(cls, context)
             cls.poll_message_set("Import a photo and predict its motion first")
             return False
         return cls.job_poll()
@@ -58,13 +61,7 @@ class GID_OT_bake(JobOperator, bpy.types.Operator):
         if self.scope != "ACTIVE":
             planes = [plane for plane in planes if plane.gid.motion]
         if not planes:
-            raise GidError("no_photo", "No photo is selected.", "Select a photo plane first.")
-        if linked := next((plane for plane in planes if plane.library), None):
-            raise GidError(
-                "linked",
-                f"{linked.name} is linked from another file.",
-                "Make a library override first, or bake it there.",
-            )
+            raise GidError("no_photo", "No photo of this file is selected.", "Select a photo plane first.")
         return jobs.start_batch(lambda: bakes.batch(planes, context.scene, self.new_version))
 
 

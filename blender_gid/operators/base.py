@@ -15,8 +15,9 @@ UNDOABLE = {"REGISTER", "UNDO"}
 def photos_of(context, scope: str) -> list[bpy.types.Object]:
     """Imported photos of the scene that belong to this file. scope: "ACTIVE", "SELECTED" or "ALL"."""
     if scope == "ACTIVE":
-        return [plane] if (plane := photo_of(context)) else []
-    objects = context.selected_objects if scope == "SELECTED" else context.scene.objects
+        objects = [context.object] if context.object else []
+    else:
+        objects = context.selected_objects if scope == "SELECTED" else context.scene.objects
     return [o for o in objects if is_photo(o) and o.library is None]
 
 

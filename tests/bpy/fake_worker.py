@@ -1,7 +1,7 @@
 """A stand-in for the engine's process: speaks the protocol, writes real files, misbehaves on demand (GID_FAKE).
 
 well; dies: ends in the middle of a job; chatty: garbage between the lines; refuses: answers with an error;
-slow: waits for a cancel; deaf: waits and ignores a cancel; skips: leaves out a frame; mute: ends before a word.
+slow: waits for a cancel (slow:NAME: when it renders NAME); deaf: waits and ignores a cancel; skips: leaves out a frame; mute: ends before a word.
 """
 
 import json
@@ -46,9 +46,9 @@ def misbehave(request):
             action="Install the add-on again.",
         )
         return True
-    while HOW in ("slow", "deaf"):
+    while HOW in ("slow", "deaf") or HOW == f"slow:{request.get('name')}":
         time.sleep(0.01)
-        if HOW == "slow" and not requests.empty() and requests.get()["verb"] == "cancel":
+        if HOW != "deaf" and not requests.empty() and requests.get()["verb"] == "cancel":
             say(id=request["id"], type="error", code="cancelled", message="Cancelled.", action="")
             return True
     return False

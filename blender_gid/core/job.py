@@ -1,4 +1,4 @@
-"""A request to the engine as a state machine: RUNNING → DONE | FAILED, or → CANCELLING → CANCELLED; and batches."""
+"""A request to the engine as states: RUNNING → DONE | FAILED, or → CANCELLING → CANCELLED; and batches."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ class Sequence:
     def held(self, missing: list[int], frames: range) -> list[tuple[int, int]]:
         """What to show instead of missing files: (frame of the scene, shift of the file's number from there on).
 
-        Each missing file is replaced by the nearest that is there, the earlier of two. Begins with the first of the
-        frames; empty where all files that they show are there, or none is.
+        Each missing file is replaced by the nearest that is there, the earlier of two. Begins with the first
+        frame; empty where all files that the frames show are there, or none is.
         """
         there = sorted(set(range(self.first, self.last + 1)) - set(missing))
         if not there:

@@ -58,7 +58,7 @@ def _drawn(lines: list[str]):
 
 
 def bake_command(arguments: list[str]) -> int:
-    """`gid_bake`: bake the open file's photos, save it, and return the exit code: 0, or 1 where something failed."""
+    """`gid_bake`: bake the open file's photos and save it; the exit code, 1 where something failed."""
     parser = argparse.ArgumentParser("gid_bake", description="Bake the animated photos of a .blend file.")
     parser.add_argument("--planes", nargs="+", metavar="NAME", help="only these objects; all photos by default")
     parser.add_argument("--frames", metavar="A-B", help="only these frames, as a farm shares them out")

@@ -9,7 +9,7 @@ from .base import UNDOABLE, PhotoPoll, note, photo_of, refuse
 
 
 class GID_OT_fit_camera(PhotoPoll, bpy.types.Operator):
-    """Let the photo fill what the scene's camera sees, and follow it. Again after the lens or the format changed"""
+    """Let the photo fill what the scene's camera sees. Again after the lens or the format changed"""
 
     bl_idname = "gid.fit_camera"
     bl_label = "Fit to Camera"

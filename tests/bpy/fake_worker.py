@@ -1,7 +1,8 @@
 """A stand-in for the engine's process: speaks the protocol, writes real files, misbehaves on demand (GID_FAKE).
 
 well; dies: ends in the middle of a job; chatty: garbage between the lines; refuses: answers with an error;
-slow: waits for a cancel (slow:NAME: when it renders NAME); deaf: waits and ignores a cancel; skips: leaves out a frame; mute: ends before a word.
+slow: waits for a cancel (slow:NAME: only when it renders NAME); deaf: waits and ignores a cancel; skips: leaves
+out a frame; mute: ends before a word.
 """
 
 import json

@@ -215,7 +215,9 @@ class GID_PG_photo(bpy.types.PropertyGroup):
     )
 
     impulses: CollectionProperty(type=GID_PG_impulse, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
-    impulse_index: IntProperty(name="Selected Touch", options=set())
+    impulse_index: IntProperty(
+        name="Selected Touch", description="The touch whose settings are shown", options=set()
+    )
 
     baked_first: IntProperty(name="First Baked Frame", options=set())
     baked_last: IntProperty(name="Last Baked Frame", options=set(), default=-1)

@@ -74,6 +74,7 @@ class GID_OT_export_motion(JobOperator, PhotoPoll, bpy.types.Operator):
 
     kind: EnumProperty(
         name="Kind",
+        description="What the files hold",
         items=(
             ("displacement", "Displacement EXR", "Multilayer EXR: displacement, motion vectors, holes"),
             ("stmap", "ST-Map", "Absolute texture coordinates, for STMap and Map UV nodes"),

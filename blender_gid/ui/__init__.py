@@ -2,20 +2,24 @@
 
 import bpy
 
-from . import menus, output_panel, panels, preferences
+from . import menus, output_panel, panels, preferences, presets, translations
 
-_CLASSES = (*preferences.CLASSES, *panels.CLASSES, *output_panel.CLASSES, *menus.CLASSES)
+_CLASSES = (*preferences.CLASSES, *presets.CLASSES, *panels.CLASSES, *output_panel.CLASSES, *menus.CLASSES)
 
 
 def register() -> None:
     for cls in _CLASSES:
         bpy.utils.register_class(cls)
     menus.append()
+    presets.register()
+    translations.register()
     output_panel.append()
 
 
 def unregister() -> None:
     output_panel.remove()
+    translations.unregister()
+    presets.unregister()
     menus.remove()
     for cls in reversed(_CLASSES):
         bpy.utils.unregister_class(cls)

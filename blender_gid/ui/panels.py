@@ -4,10 +4,11 @@ import textwrap
 
 import bpy
 
-from ..adapters import jobs
+from ..adapters import compat, engine_setup, jobs
 from ..adapters.material import photo_image
 from ..core.engine import problem
 from ..operators.base import photo_of
+from .presets import GID_PT_presets
 
 
 def draw_job(layout) -> None:
@@ -63,6 +64,8 @@ class _Main:
         if problem:
             _wrapped(layout, problem, "ERROR")
             return
+        if engine_setup.state()[0] in ("MISSING", "INCOMPLETE", "OUTDATED"):
+            layout.operator("preferences.addon_show", text="Set Up the Engine", icon="ERROR").module = compat.ADDON
         plane = photo_of(context)
         if plane is None:
             layout.operator("gid.import_photo", text="Import Photo", icon="IMAGE_DATA")
@@ -84,6 +87,9 @@ class _Main:
 
 class _Motion(_Sub):
     bl_label = "Motion"
+
+    def draw_header_preset(self, context):
+        GID_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context):
         layout = self.layout

@@ -38,7 +38,7 @@ def rendered_photos(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 def _file() -> Iterator[Finding]:
     if not bpy.data.filepath:
         yield Finding("This file", "it is not saved, so that nothing can lie beside it. Save it.", True)
-    elif bpy.data.is_dirty:
+    elif bpy.data.is_dirty and not bpy.app.background:  # always dirty there
         yield Finding("This file", "it has changes that are not saved.", False)
 
 
@@ -102,8 +102,8 @@ def _place(name: str, path: Path, what: str, stored: str) -> Iterator[Finding]:
     """Files are found on another machine where they are named from the .blend file's folder, and lie in it."""
     if not bpy.data.filepath:
         return
-    home = Path(bpy.data.filepath).resolve().parent
-    if not path.resolve().is_relative_to(home):
+    home, path = Path(bpy.data.filepath).resolve().parent, path.resolve()
+    if not path.is_relative_to(home):
         yield Finding(name, f"{what} {path} is outside {home}.", True)
     elif not stored.startswith("//"):
         yield Finding(

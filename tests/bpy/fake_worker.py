@@ -2,7 +2,7 @@
 
 well; dies: ends in the middle of a job; chatty: garbage between the lines; refuses: answers with an error;
 slow: waits for a cancel (slow:NAME: only when it renders NAME); deaf: waits and ignores a cancel; skips: leaves
-out a frame; mute: ends before a word.
+out a frame; mute: ends before a word; full: no memory for the photo's own size; old: knows no field but the oldest.
 """
 
 import json
@@ -17,6 +17,19 @@ import numpy as np
 from pictures import photo, write_png
 
 HOW = os.environ.get("GID_FAKE", "well")
+REFUSALS = {  # as the engine words them
+    "refuses": ("weights_missing", "The weights are missing.", "Install the add-on again."),
+    "full": (
+        "out_of_memory",
+        "The memory of this computer or its graphics card is not enough for this.",
+        "Choose a smaller size, close other programs, or choose the CPU as the device.",
+    ),
+    "old": (
+        "bad_request",
+        "The verb render has no field 'shutter'.",
+        "Update the add-on or the engine, so that both are of the same version.",
+    ),
+}
 requests: queue.Queue = queue.Queue()
 
 
@@ -38,14 +51,11 @@ def misbehave(request):
         print("Loading…\n[1, 2]\n{not json\n\xff", flush=True)
         say(id=999, type="result")
         say(id=request["id"], type="progress", fraction=float("nan"), message=None)
-    if HOW == "refuses":
-        say(
-            id=request["id"],
-            type="error",
-            code="weights_missing",
-            message="The weights are missing.",
-            action="Install the add-on again.",
-        )
+    if HOW in REFUSALS:
+        code, message, action = REFUSALS[HOW]
+        if HOW == "full" and "size" in request:
+            return False
+        say(id=request["id"], type="error", code=code, message=message, action=action)
         return True
     while HOW in ("slow", "deaf") or HOW == f"slow:{request.get('name')}":
         time.sleep(0.01)

@@ -1,4 +1,4 @@
-"""Bake a .blend file's animated photos with the bpy wheel, as Blender does by `blender -b FILE --command gid_bake`:
+"""Bake a .blend file's animated photos with the bpy wheel, like `blender -b FILE --command gid_bake`:
 
     BPY_PYTHON examples/bake.py FILE.blend [--planes NAME …] [--frames A-B] [--new-version] [--no-save] [--check]
 

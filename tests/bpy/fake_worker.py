@@ -2,7 +2,7 @@
 
 well; dies: ends in the middle of a job; chatty: garbage between the lines; refuses: answers with an error;
 slow: waits for a cancel (slow:NAME: only when it renders NAME); deaf: waits and ignores a cancel; skips: leaves
-out a frame; mute: ends before a word; full: no memory for the photo's own size; old: knows no field but the oldest.
+out a frame; mute: ends before a word; full: no memory for the photo's own size; old: knows no new field.
 """
 
 import json

@@ -1,6 +1,9 @@
 """The add-on with the real engine: GID_ENGINE_PYTHON, or `.venvs/engine` in the project. Skipped without."""
 
+import contextlib
 import os
+import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -115,3 +118,83 @@ def test_predict_then_play(plane):
     bpy.context.scene.frame_set(3)
     evaluated = plane.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
     assert any((a.co - b.co).length > 0 for a, b in zip(evaluated.vertices, plane.data.vertices, strict=True))
+
+
+# --- what is baked to -------------------------------------------------------------------------------------------
+
+
+def test_every_format_is_written_linked_and_has_its_colours(moving):
+    for chosen, suffix in (("PNG", ".png"), ("EXR", ".exr"), ("JPEG", ".jpg")):
+        moving.gid.output.file_format = chosen
+        assert bpy.ops.gid.bake() == {"FINISHED"}
+        assert len(list(frames(moving).glob(f"p_*{suffix}"))) == 6
+        image = moving.active_material.node_tree.nodes.active.image
+        assert image.filepath.endswith(suffix)
+        assert ("Linear" in image.colorspace_settings.name) == (suffix == ".exr"), suffix
+
+
+def test_proxy_video_and_the_motion_itself(moving):
+    moving.gid.output.size, moving.gid.output.video = "HALF", True
+    bpy.ops.gid.bake()
+    folder = frames(moving).parent
+    assert read(folder / "frames_half" / "p_0001.png").size == 48 * 32 * 4
+    assert (folder / "p_half.mp4").stat().st_size > 500
+    for kind in ("displacement", "stmap"):
+        assert bpy.ops.gid.export_motion(kind=kind) == {"FINISHED"}
+        files = sorted((folder / kind).glob("p_*.exr"))
+        assert len(files) == 6 and str(folder / kind) in moving.gid.status
+        assert (b"Motion.X" in files[2].read_bytes()[:4000]) == (kind == "displacement")
+
+
+# --- faults -----------------------------------------------------------------------------------------------------
+
+
+def test_the_output_folder_removed_in_mid_bake_is_told_and_made_again(moving):
+    moving.gid.loop_frames = 30
+
+    def remove():
+        while len(list(frames(moving).glob("p_*.png"))) < 3:
+            time.sleep(0.005)
+        shutil.rmtree(frames(moving), ignore_errors=True)
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    with pytest.raises(RuntimeError, match="has gone while the others were made"):
+        bpy.ops.gid.bake()
+    thread.join()
+    assert moving.gid.failed and moving.gid.display != "BAKED"
+    assert bpy.ops.gid.bake() == {"FINISHED"} and len(list(frames(moving).glob("p_*.png"))) == 30
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(os, "geteuid") or os.geteuid(), reason="needs the right to mount"
+)
+def test_a_disk_that_fills_up_in_mid_bake_keeps_what_is_done(moving, tmp_path):
+    """A disk of 1 MB, of which another program takes the rest as soon as baking has begun."""
+    disk = Path(bpy.path.abspath("//gid"))
+    disk.mkdir(parents=True, exist_ok=True)
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True
+    ).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        moving.gid.loop_frames = 30
+        ballast = disk / "ballast"
+
+        def fill():
+            while not list(frames(moving).glob("p_*.png")):
+                time.sleep(0.005)
+            with contextlib.suppress(OSError):
+                ballast.write_bytes(bytes(1 << 20))
+
+        thread = threading.Thread(target=fill)
+        thread.start()
+        with pytest.raises(RuntimeError, match="There is no room on the disk to write"):
+            bpy.ops.gid.bake()
+        thread.join()
+        done = list(frames(moving).glob("p_*.png"))
+        assert done and not list(frames(moving).glob(".*part*"))
+        assert all(read(path).size == 96 * 64 * 4 for path in done)  # whole, every one
+        assert moving.gid.display != "BAKED"
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)

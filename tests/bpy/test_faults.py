@@ -49,7 +49,7 @@ def started(plane):
 
 def test_out_of_memory_says_what_to_do_and_doing_it_works(plane, fake_engine):
     fake_engine("full")
-    with pytest.raises(RuntimeError, match="graphics card is not enough for this. Choose a smaller size"):
+    with pytest.raises(RuntimeError, match=r"graphics card is not enough for this\. Choose a smaller size"):
         bpy.ops.gid.bake()
     assert plane.gid.failed and plane.gid.display == "PREVIEW"
     plane.gid.output.size = "HALF"

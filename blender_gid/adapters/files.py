@@ -51,7 +51,16 @@ def photo_path(plane: bpy.types.Object) -> Path:
 
 def motion_path(plane: bpy.types.Object) -> Path:
     """The plane's motion file. GidError where the file is gone."""
-    return _existing(absolute(plane.gid.motion, plane), "motion file", "Predict the motion again.")
+    path = absolute(plane.gid.motion, plane)
+    if not path.is_file() and _motion_is_the_librarys(plane):
+        path = absolute(plane.gid.motion, plane.override_library.reference)
+    return _existing(path, "motion file", "Predict the motion again.")
+
+
+def _motion_is_the_librarys(plane: bpy.types.Object) -> bool:
+    """Whether a library override has the motion of the plane that it overrides: "//" is that one's folder then."""
+    override = plane.override_library
+    return override is not None and override.reference.gid.motion == plane.gid.motion
 
 
 def _existing(path: Path, what: str, action: str) -> Path:
@@ -92,7 +101,8 @@ def _rebase(old: str, new: str) -> None:
     for plane in bpy.data.objects:
         if plane.library is not None:
             continue
-        for owner, name in ((plane.gid, "motion"), *((v, "folder") for v in plane.gid.output.versions)):
+        own = () if _motion_is_the_librarys(plane) else ((plane.gid, "motion"),)
+        for owner, name in (*own, *((v, "folder") for v in plane.gid.output.versions)):
             if getattr(owner, name).startswith("//"):
                 with contextlib.suppress(ValueError):  # another drive of Windows
                     place = bpy.path.abspath(getattr(owner, name), start=before)

@@ -1,4 +1,4 @@
-"""A duplicated plane shares mesh and material with its original; a change of one must not change the other."""
+"""A plane's own mesh and material: a duplicate shares its original's, a library override its library's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bpy
 
 
 def make_single_user(plane: bpy.types.Object) -> None:
-    """Give the plane a mesh and a material of its own where it shares them. Linked data stay as they are."""
+    """Give the plane a mesh and a material of its own where it shares them."""
     if shared(plane.data):
         plane.data = plane.data.copy()
     surface = plane.active_material
@@ -15,4 +15,7 @@ def make_single_user(plane: bpy.types.Object) -> None:
 
 
 def shared(datablock: bpy.types.ID) -> bool:
-    return datablock.library is None and datablock.users - datablock.use_fake_user > 1
+    """Whether a change of it would change another plane, or be lost with the next look into a library."""
+    if datablock.library or datablock.override_library:
+        return True
+    return datablock.users - datablock.use_fake_user > 1

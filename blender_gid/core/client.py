@@ -5,6 +5,7 @@ Protocol: `gid_engine/worker/protocol.py`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -80,6 +81,8 @@ class EngineClient:
 
     def stopped_error(self) -> GidError:
         """What to tell a person when the process has ended by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1.0)  # its pipes close a moment before it is gone
         code = self._process.poll()
         because = "" if code is None else f" ({process.why_it_ended(code)})"
         last = self.last_log_line()

@@ -15,7 +15,7 @@ _KEPT_OUT = ("PYTHON", "VIRTUAL_ENV", "CONDA_")
 _TIE = (
     "import ctypes, os, sys\n"
     "ctypes.CDLL(None).prctl(1, 9)\n"
-    "if os.getppid() == int(sys.argv[1]): os.execv(sys.argv[2], sys.argv[2:])\n"
+    "if os.getppid() == int(sys.argv[1]): os.execv(sys.executable, [sys.executable, *sys.argv[2:]])\n"
 )
 
 
@@ -37,7 +37,7 @@ def start(command: list[str], **options) -> subprocess.Popen:
         return process
     if sys.platform == "linux":
         os.stat(command[0])  # the wrapper's own failure would come too late
-        command = [command[0], "-S", "-E", "-c", _TIE, str(os.getpid()), *command]
+        command = [command[0], "-S", "-E", "-c", _TIE, str(os.getpid()), *command[1:]]
     # A group of its own: with it, `end` also reaches what the child has started.
     return subprocess.Popen(command, start_new_session=True, **options)
 

@@ -4,6 +4,10 @@
 The same sources give the same bytes: files sorted, one fixed time stamp. Needs nothing but Python.
 
     python build_addon.py --output-dir dist [--validator PATH/blender_ext.py]
+    python build_addon.py --repository DIR      a folder to put on any web server: an extension repository
+
+One zip serves all platforms: it holds no binaries. What depends on the machine, PyTorch above all, is installed by
+the add-on's preferences into an environment of its own.
 """
 
 from __future__ import annotations
@@ -34,12 +38,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--validator", type=Path, help="Blender's blender_ext.py (default: the blender on the PATH)"
     )
+    parser.add_argument("--repository", type=Path, help="make this folder a self-hosted extension repository")
     options = parser.parse_args(arguments)
     try:
-        target = build(options.output_dir)
+        target = build(options.repository or options.output_dir)
         size = target.stat().st_size
         print(f"{target}  {size / 1e6:.1f} MB")
-        validate(target, options.validator)
+        tool = extension_tool(options.validator)
+        if tool:
+            run(tool, "validate", str(target))
+        if options.repository:
+            if not tool:
+                raise RuntimeError(
+                    "a repository needs Blender's own tools: put blender on the PATH or --validator"
+                )
+            run(tool, "server-generate", f"--repo-dir={options.repository}", "--html")
+            print("In Blender: Preferences > Get Extensions > Repositories > +, and the address of its index.json")
     except (OSError, RuntimeError) as error:
         print(f"build_addon.py: {error}", file=sys.stderr)
         return 1
@@ -92,19 +106,20 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def validate(target: Path, validator: Path | None) -> None:
-    """Let Blender's own validator judge the zip, where there is one. RuntimeError if it refuses."""
+def extension_tool(script: Path | None) -> list[str]:
+    """The command line of Blender's tool for extensions; empty where there is none."""
+    if script:
+        return [sys.executable, str(script)]
     blender = shutil.which("blender")
-    if validator:
-        command = [sys.executable, str(validator), "validate", str(target)]
-    elif blender:
-        command = [blender, "--factory-startup", "--command", "extension", "validate", str(target)]
-    else:
-        return
-    result = subprocess.run(command, capture_output=True, text=True)
+    return [blender, "--factory-startup", "--command", "extension"] if blender else []
+
+
+def run(tool: list[str], *arguments: str) -> None:
+    """Let Blender's tool work. RuntimeError if it refuses."""
+    result = subprocess.run([*tool, *arguments], capture_output=True, text=True)
     print((result.stdout + result.stderr).strip())
     if result.returncode:
-        raise RuntimeError("Blender's validator refuses the zip")
+        raise RuntimeError(f"Blender's tool refuses: {arguments[0]}")
 
 
 if __name__ == "__main__":

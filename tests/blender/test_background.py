@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -32,6 +34,22 @@ def animated(blender, folder: Path, photo: Path, motion: Path | str, shown: str 
 def test_registers_goes_without_a_trace_and_comes_back(blender):
     output = blender.script("register.py")
     assert "REGISTERED" in output and "Traceback" not in output
+
+
+def test_a_self_hosted_repository_is_made_added_and_installed_from(blender, tmp_path):
+    (archive,) = Path(blender.environ["TMPDIR"]).glob("blender_gid-*.zip")
+    site = tmp_path / "site"
+    site.mkdir()
+    shutil.copy(archive, site)
+    fresh = replace(blender, environ=blender.environ | {"BLENDER_USER_RESOURCES": str(tmp_path / "user")})
+    extension = ("--background", "--online-mode", "--command", "extension")
+    fresh.run(*extension, "server-generate", f"--repo-dir={site}", "--html")
+    address = (site / "index.json").as_uri()
+    fresh.run(*extension, "repo-add", "own", "--name", "Own", "--url", address)
+    fresh.run(*extension, "sync")
+    fresh.run(*extension, "install", "own.blender_gid", "--enable")
+    assert "blender_gid" in fresh.run(*extension, "list")
+    assert (tmp_path / "user" / "extensions" / "own" / "blender_gid" / "gid_engine").is_dir()
 
 
 def test_without_numpy_it_is_there_and_says_so(blender, photo):

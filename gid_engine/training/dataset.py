@@ -203,13 +203,18 @@ class ShardPool:
                     self._shards.append({key: arrays[key] for key in arrays.files})
 
     def batch(self, rng: np.random.Generator, count: int) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
-        """(encoder maps, targets by name [B, C, …]) of one picture size, float32."""
+        """(encoder maps, targets by name [B, C, …]) of one picture size, float32, on the GPU if there is one."""
         sizes = sorted({s["shape"].shape[2:] for s in self._shards})
         weights = [sum(len(s["shape"]) for s in self._shards if s["shape"].shape[2:] == size) for size in sizes]
         size = sizes[rng.choice(len(sizes), p=np.array(weights) / sum(weights))]
         shards = [s for s in self._shards if s["shape"].shape[2:] == size]
         picks = [(shards[rng.integers(len(shards))], rng.integers(SHARD)) for _ in range(count)]
-        gathered = {key: torch.from_numpy(np.stack([s[key][i % len(s[key])] for s, i in picks]).astype(np.float32))
+        gathered = {key: _tensor(np.stack([s[key][i % len(s[key])] for s, i in picks]))
                     for key in (*MAPS, "amplitude", "manner", "shape")}  # fmt: skip
         maps = [gathered.pop(name) for name in MAPS]
         return maps, gathered | {"amplitude": gathered["amplitude"][:, None]}
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    tensor = torch.from_numpy(array.astype(np.float32))
+    return tensor.pin_memory().cuda(non_blocking=True) if torch.cuda.is_available() else tensor

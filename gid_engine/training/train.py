@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from ..prior.denoiser import Denoiser, condition_maps
@@ -76,6 +77,8 @@ class Run:
     def __init__(self, folder: Path, part: str, model: nn.Module, rate: float, ema: float):
         self.folder, self.part, self.model, self.ema_rate = folder, part, model, ema
         folder.mkdir(parents=True, exist_ok=True)
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not distributed.is_initialized():
+            distributed.init_process_group()  # started by torchrun
         self.ema = copy.deepcopy(model).requires_grad_(False)
         self.rate, self.step, self.losses = rate, 0, []
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01, betas=(0.9, 0.99))
@@ -99,6 +102,11 @@ class Run:
             group["lr"] = rate
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        if distributed.is_initialized():  # every process has samples of its own; all take the mean step
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    distributed.all_reduce(parameter.grad)
+                    parameter.grad /= distributed.get_world_size()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
@@ -110,6 +118,8 @@ class Run:
 
     def save(self, facts: dict) -> None:
         """Checkpoint for resuming, and the averaged weights in half precision as they ship."""
+        if distributed.is_initialized() and distributed.get_rank():
+            return
         state = {f"model.{k}": v for k, v in self.model.state_dict().items()}
         state |= {f"ema.{k}": v for k, v in self.ema.state_dict().items()}
         save_part(self.checkpoint, state, {"step": str(self.step)}, half=False)
@@ -124,12 +134,27 @@ class Run:
             log.write(json.dumps(entry) + "\n")
 
 
+def device() -> torch.device:
+    """Where to train: this process's GPU if there is one."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
+def start(seed: int) -> np.random.Generator:
+    """Seed torch and numpy; under torchrun each process draws samples of its own."""
+    torch.manual_seed(seed)
+    return np.random.default_rng([seed, int(os.environ.get("RANK", 0))])
+
+
 def _loop(run: Run, pool: ShardPool, minutes: float, facts: dict, loss_of: Callable[[], Tensor],
           progress: Progress | None) -> None:  # fmt: skip
     start = saved = time.monotonic()
     while (elapsed := time.monotonic() - start) < 60 * minutes:
         share = elapsed / (60 * minutes)
-        run.update(loss_of(), share)
+        with torch.autocast("cuda", torch.bfloat16, enabled=device().type == "cuda"):
+            loss = loss_of()
+        run.update(loss, share)
         if time.monotonic() - saved > 120:
             saved = time.monotonic()
             pool.refresh()
@@ -143,10 +168,9 @@ def train_head(
     shards: Path, folder: Path, minutes: float, batch: int = 16, rate: float = 2e-3, seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    rng = start(seed)
     pool = ShardPool(shards)
-    run = Run(folder, "head", MotionHead(), rate, ema=0.998)
+    run = Run(folder, "head", MotionHead().to(device()), rate, ema=0.998)
     run.resume()
     run.model.train()
 
@@ -172,11 +196,10 @@ def train_denoiser(
     shards: Path, folder: Path, minutes: float, batch: int = 16, rate: float = 8e-4, seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
-    torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
+    rng = start(seed)
     pool = ShardPool(shards)
     scale = _band_scale(pool, rng)
-    model = build_denoiser(scale)
+    model = build_denoiser(scale).to(device())
     run = Run(folder, "denoiser", model, rate, ema=0.999)
     run.resume()
     run.model.train()
@@ -211,7 +234,7 @@ def _band_scale(pool: ShardPool, rng: np.random.Generator) -> Tensor:
         shape, moving = target["shape"], (F.avg_pool2d(target["amplitude"], 2) > 0.25).float()
         total, count = total + (shape**2 * moving).sum((0, 2, 3)), count + moving.sum()
     power = (total / count).view(2, -1).mean(0).repeat(2)
-    return power.sqrt().clamp_min(1e-3).view(-1, 1, 1)
+    return power.sqrt().clamp_min(1e-3).view(-1, 1, 1).cpu()
 
 
 def _turned(shape: Tensor, rng: np.random.Generator) -> Tensor:
@@ -219,11 +242,13 @@ def _turned(shape: Tensor, rng: np.random.Generator) -> Tensor:
     signs = torch.from_numpy(rng.choice([-1.0, 1.0], (len(shape), 1, 15, 1, 1, 1)).astype(np.float32))
     keep = torch.from_numpy((rng.random((len(shape), 1, 1, 1, 1, 1)) < 0.5).astype(np.float32))
     signs = keep + (1 - keep) * signs
-    return (shape.view(len(shape), 2, 15, 2, *shape.shape[2:]) * signs).view_as(shape)
+    return (shape.view(len(shape), 2, 15, 2, *shape.shape[2:]) * signs.to(shape.device)).view_as(shape)
 
 
 def _misjudged(amplitude: Tensor) -> Tensor:
     blurred = F.avg_pool2d(F.pad(amplitude, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    mix = torch.rand(len(amplitude), 1, 1, 1)
-    noise = F.interpolate(torch.randn(len(amplitude), 1, 5, 5), amplitude.shape[-2:], mode="bilinear")
+    mix = torch.rand(len(amplitude), 1, 1, 1, device=amplitude.device)
+    noise = F.interpolate(
+        torch.randn(len(amplitude), 1, 5, 5, device=amplitude.device), amplitude.shape[-2:], mode="bilinear"
+    )
     return ((amplitude * mix + blurred * (1 - mix)) * (0.85 + 0.15 * noise)).clamp(0, 1)

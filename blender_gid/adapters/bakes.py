@@ -314,7 +314,7 @@ def out_of_date(plane: bpy.types.Object, scene: bpy.types.Scene, step: bool = Fa
     if not 0 <= output.version_index < len(output.versions) or plane.gid.display != "BAKED":
         return False
     item = output.versions[output.version_index]
-    if not item.key or (needs_stepping(plane) and not step):
+    if engine.motion is None or not item.key or (needs_stepping(plane) and not step):
         return False
     try:
         return _ingredients(plane, scene, None)[0].key != item.key

@@ -112,6 +112,15 @@ def compositor(scene: bpy.types.Scene) -> tuple[bpy.types.NodeTree, bpy.types.No
     return tree, _node_of(tree, "NodeGroupOutput").inputs[0]
 
 
+def compositor_nodes(scene: bpy.types.Scene) -> list[bpy.types.Node]:
+    """The nodes of the scene's compositor; none where it has none."""
+    if hasattr(scene, "compositing_node_group"):
+        tree = scene.compositing_node_group
+    else:
+        tree = scene.node_tree if scene.use_nodes else None
+    return list(tree.nodes) if tree else []
+
+
 def _node_of(tree: bpy.types.NodeTree, kind: str) -> bpy.types.Node:
     return next((node for node in tree.nodes if node.bl_idname == kind), None) or tree.nodes.new(kind)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import bpy
 
-from ..core.sequence import spans
-from . import bakes, files, material, sequence
+from ..core.sequence import sequence_from, spans
+from . import bakes, compat, files, material, sequence
 from .preview import MODIFIER
 
 
@@ -112,7 +112,16 @@ def _place(name: str, path: Path, what: str, stored: str) -> Iterator[Finding]:
 
 
 def _extras(scene: bpy.types.Scene) -> Iterator[Finding]:
-    """Baked frames used by the sequencer."""
+    """Image sequences of the compositor and the sequencer."""
+    for node in compat.compositor_nodes(scene):
+        image = getattr(node, "image", None)
+        if image is None or image.source != "SEQUENCE":
+            continue
+        path = files.absolute(image.filepath, image)
+        used = sequence_from(path, node.frame_duration, node.use_cyclic)
+        if used and (gone := used.missing()):
+            yield Finding(node.name, f"frames {spans(gone)} of {used.folder} are missing or cut off.", True)
+        yield from _place(node.name, path, "its images", image.filepath)
     editor = scene.sequence_editor
     for strip in (getattr(editor, "strips_all", None) or getattr(editor, "sequences_all", ())) if editor else ():
         if strip.type != "IMAGE":

@@ -60,7 +60,7 @@ def photo_image(plane: bpy.types.Object) -> bpy.types.Image | None:
 def set_baked(result: bpy.types.Material, image: bpy.types.Image, uv: str) -> bpy.types.Node:
     """The material's node of the baked sequence, holding `image`."""
     node = image_node(result, BAKED) or _image_node(result, BAKED, image, uv, -160)
-    node.image = image
+    node.image, node.label = image, BAKED
     return node
 
 

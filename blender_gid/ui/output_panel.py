@@ -4,6 +4,7 @@ import bpy
 
 from ..adapters import bakes
 from ..core.bake import size_text
+from ..core.engine import problem
 from ..operators.base import photo_of, photos_of
 
 
@@ -12,7 +13,7 @@ class _Output:
 
     @classmethod
     def poll(cls, context):
-        return photo_of(context) is not None
+        return not problem and photo_of(context) is not None
 
     def draw(self, context):
         layout = self.layout
@@ -55,7 +56,7 @@ class _Place:
 
     @classmethod
     def poll(cls, context):
-        return photo_of(context) is not None
+        return not problem and photo_of(context) is not None
 
     def draw(self, context):
         layout = self.layout

@@ -149,6 +149,17 @@ def test_a_bake_is_out_of_date_after_another_prediction_or_format_but_not_after_
     assert outdated(plane)
 
 
+def test_the_material_and_the_console_tell_of_a_bake_that_is_out_of_date(plane, capfd):
+    bpy.ops.gid.bake()
+    node = plane.active_material.node_tree.nodes["GID Baked"]
+    plane.gid.amplitude = 0.5
+    bpy.ops.wm.save_mainfile()
+    assert node.label == "GID Baked (out of date)"
+    assert "花: its controls have changed since it was baked" in capfd.readouterr().out
+    bpy.ops.gid.bake()
+    assert node.label == "GID Baked"
+
+
 # --- missing frames ---------------------------------------------------------------------------------------------
 
 

@@ -131,6 +131,14 @@ def test_a_strip_whose_pictures_are_gone(plane):
     assert "1 images of the strip are missing" in only_fault()
 
 
+def test_a_background_whose_pictures_are_gone(plane):
+    bpy.ops.gid.add_background()
+    plane.hide_render = True
+    assert findings()[0] == []
+    (frames_of(plane) / "p_0002.png").unlink()
+    assert "GID Background" in only_fault() and "frames 2 of" in only_fault()
+
+
 def test_a_linked_plane_is_checked_where_its_frames_are(plane, tmp_path):
     source = bpy.data.filepath
     (tmp_path / "shots").mkdir()

@@ -23,6 +23,7 @@ VERBS = {
     "predict": ("cli.predict", "find out how a photo can move: photo -> motion file"),
     "render": ("cli.render", "render frames or a video of a photo and its motion file"),
     "export": ("cli.export", "write displacement or ST-maps for compositing"),
+    "evaluate": ("cli.evaluate", "measure quality"),
     "bench": ("bench", "measure speed"),
     "train": ("training.cli", "train the networks"),
     "worker": ("worker.cli", "serve a program, such as Blender, over stdin and stdout"),

@@ -59,14 +59,20 @@ def load_part(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, AmplitudeHead, str]:
     """(encoder, amplitude head, short hash of both) in evaluation mode, checked against the record."""
+    encoder, amplitude = ImageEncoder(), AmplitudeHead()
     folder = FOLDER if folder is None else Path(folder)
+    return encoder, amplitude, load_recorded(folder, {"encoder": encoder, "amplitude": amplitude})
+
+
+def load_recorded(folder: Path, networks: dict[str, nn.Module]) -> str:
+    """Fill networks from NAME.safetensors in a folder, checked against its record, and freeze them in evaluation
+    mode. Returns a short hash of the record; GidError if a file is missing, damaged or not the one on record."""
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise _missing(folder / MANIFEST) from error
     except (OSError, ValueError) as error:
         raise _damaged(folder / MANIFEST) from error
-    networks = {"encoder": ImageEncoder(), "amplitude": AmplitudeHead()}
     for name, network in networks.items():
         path = folder / f"{name}.safetensors"
         if not path.is_file():
@@ -78,7 +84,7 @@ def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, AmplitudeHe
         except RuntimeError as error:
             raise _damaged(path) from error
         network.eval().requires_grad_(False)
-    return *networks.values(), hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def write_record(folder: Path) -> None:

@@ -18,10 +18,13 @@ from ..errors import GidError
 from ..motion import Modes
 from .backward import BackwardFlow
 from .plate import background_plate
-from .sample import keeps_still_bits, premultiplied, sample_photo, straight
+from .refiner import Refiner, add_correction
+from .sample import keeps_still_bits, perceptual, premultiplied, sample_photo, straight
 
 # Part of every frame's key: raise it whenever a change here alters a pixel.
 RENDERER_VERSION = "1"
+
+REFINE = False  # by default
 
 SPLAT_SIDE = 1024  # longest side of the splat grid
 STILL_PX = 1e-3  # pixels that move less keep the photo's bits
@@ -33,16 +36,23 @@ class Renderer:
 
     photo_pixels: [H, W, 3 or 4] uint8, uint16 or float32 (conventions: docs/ARCHITECTURE.md); not copied, not
     changed. modes: the photo's motion. device: "auto" | "cpu" | "cuda" | "mps"; photo_sha256: hash of the
-    photo's file for frame_key, by default the hash of the pixels.
+    photo's file for frame_key, by default the hash of the pixels. refine: let the network mend disocclusions.
 
     Raises GidError if the modes do not belong to a photo of these proportions.
     """
 
-    def __init__(self, photo_pixels: np.ndarray, modes: Modes, device: str = "auto", photo_sha256: str = ""):
+    def __init__(
+        self,
+        photo_pixels: np.ndarray,
+        modes: Modes,
+        device: str = "auto",
+        photo_sha256: str = "",
+        refine: bool = REFINE,
+    ):
         _check_photo(photo_pixels, modes)
         self.photo, self.modes = photo_pixels, modes
         self.device = _device(device)
-        self._photo_sha256 = photo_sha256
+        self._photo_sha256, self.refine = photo_sha256, refine
         height, width = self.size = photo_pixels.shape[:2]
         scale = min(1.0, SPLAT_SIDE / max(height, width))
         self.grid = max(2, round(height * scale)), max(2, round(width * scale))
@@ -55,10 +65,11 @@ class Renderer:
         Raises GidError if the motion is not finite there.
         """
         flow = self._backward_flow(q)
+        correction = self._correction(flow)
         frame = self.photo.copy()
         rows_a_band = max(1, BAND_PIXELS // self.size[1])
         for top in range(0, self.size[0], rows_a_band):
-            self._render_band(frame, flow, top, min(self.size[0], top + rows_a_band))
+            self._render_band(frame, flow, correction, top, min(self.size[0], top + rows_a_band))
         return frame
 
     def displacement(self, q: np.ndarray) -> np.ndarray:
@@ -88,7 +99,11 @@ class Renderer:
     def _still_key(self) -> bytes:
         digest = hashlib.sha256(RENDERER_VERSION.encode())
         digest.update(self._photo_sha256.encode() or np.ascontiguousarray(self.photo).data)
-        digest.update(repr((self.photo.shape, self.photo.dtype.str, self.modes.modes.shape)).encode())
+        digest.update(
+            repr(
+                (self.photo.shape, self.photo.dtype.str, self.modes.modes.shape, type(self).__name__, self.refine)
+            ).encode()
+        )
         digest.update(self.modes.modes.data)
         return digest.digest()
 
@@ -99,7 +114,7 @@ class Renderer:
 
     @cached_property
     def _backward(self) -> BackwardFlow:
-        colour = _perceptual(self._small, self.photo.dtype)
+        colour = perceptual(self._small, self.photo.dtype)
         return BackwardFlow(colour, self.modes, self.size[::-1], self.device)
 
     @cached_property
@@ -120,11 +135,27 @@ class Renderer:
     def _backward_flow(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self._backward(self._coarse(q))
 
-    def _render_band(self, frame: np.ndarray, flow: tuple[np.ndarray, ...], top: int, bottom: int) -> None:
+    @cached_property
+    def _refiner(self) -> Refiner:
+        return Refiner.load(self.device)
+
+    def _correction(self, flow: tuple[np.ndarray, ...]) -> np.ndarray | None:
+        """What the refiner adds to the frame: float32 [gh, gw, 3], perceptual values; None if nothing."""
+        if not self.refine or not flow[2].any():
+            return None
+        colours = (perceptual(image, self.photo.dtype) for image in (self._small, self._plate))
+        return self._refiner(*colours, flow)
+
+    def _render_band(
+        self, frame: np.ndarray, flow: tuple[np.ndarray, ...], correction: np.ndarray | None, top: int, bottom: int
+    ) -> None:
         """Writes rows top…bottom of the frame, where they change."""
         flow_x, flow_y, share = flow
         still = STILL_PX / self.size[1]
-        window = _window(self.size, top, bottom, (cv2.absdiff(flow_x, 0), cv2.absdiff(flow_y, 0), share), still)
+        changes = [cv2.absdiff(flow_x, 0), cv2.absdiff(flow_y, 0), share]
+        if correction is not None:
+            changes.append(np.abs(correction).max(-1))
+        window = _window(self.size, top, bottom, changes, still)
         if window is None:
             return
         top, bottom, left, right = window
@@ -132,6 +163,10 @@ class Renderer:
         sampled = sample_photo(self.photo, source_x, source_y)
         uncovered = _enlarge(share, self.size, window)
         self._show_plate(sampled, uncovered, window)
+        if correction is not None:
+            correction = _enlarge(correction, self.size, window)
+            uncovered = np.maximum(uncovered, np.abs(correction).max(-1))
+            add_correction(sampled, correction)
         target = frame[top:bottom, left:right]
         if keeps_still_bits(self.photo):
             target[:] = sampled
@@ -188,15 +223,6 @@ def _shrink(photo: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
         band = premultiplied(photo[edges[first] : edges[last]])
         result[first:last] = cv2.resize(band, (grid[1], last - first), interpolation=cv2.INTER_AREA)
     return result
-
-
-def _perceptual(small: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Colours 0…1 in which equal steps look about equal; scene-linear values are rolled off."""
-    colour = small[..., :3]
-    if dtype == np.float32:
-        colour = np.nan_to_num(np.maximum(colour, 0), posinf=1e6)
-        return np.sqrt(colour / (1 + colour))
-    return colour / np.float32(np.iinfo(dtype).max)
 
 
 def _window(size, top: int, bottom: int, planes: tuple[np.ndarray, ...], still: float):

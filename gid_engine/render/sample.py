@@ -47,6 +47,26 @@ def straight(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.rint(np.clip(pixels, 0, limit)).astype(dtype)
 
 
+def perceptual(pixels: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Colours 0…1 in which equal steps look about equal, float32 [..., 3]; scene-linear values are rolled off.
+
+    pixels: float32 [..., C] in the value range of dtype, the photo's.
+    """
+    colour = pixels[..., :3]
+    if dtype == np.float32:
+        colour = np.nan_to_num(np.maximum(colour, 0), posinf=1e6)
+        return np.sqrt(colour / (1 + colour))
+    return colour / np.float32(np.iinfo(dtype).max)
+
+
+def from_perceptual(colour: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The inverse of perceptual, float32."""
+    if dtype == np.float32:
+        square = np.square(np.clip(colour, 0, 0.9995))
+        return square / (1 - square)
+    return np.clip(colour, 0, 1) * np.float32(np.iinfo(dtype).max)
+
+
 def _sample_clamped(pixels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     sampled = cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     square, anchor = np.ones((2, 2), np.uint8), (0, 0)

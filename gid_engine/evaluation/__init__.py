@@ -1,0 +1,1 @@
+"""Measures of what the engine makes, beside simpler ways to make it; `gid evaluate SUBJECT`."""

@@ -152,7 +152,7 @@ def test_any_frame_alone_has_the_same_bits(score):
     backwards = {f: performance.displacement(f).tobytes() for f in sorted(frames, reverse=True)}
     for f in frames:
         assert Performance(score, modes).displacement(f).tobytes() == backwards[f]
-        assert modes.displacement(score.modal_coordinates(modes, f)).tobytes() == backwards[f]
+        assert np.array_equal(score.modal_coordinates(modes, f), performance.modal_coordinates(f))
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,10 +1,11 @@
 """Motion = modes × score (numpy only): what a photo can do, what it does now, and the file that keeps it."""
 
 from .curve import Curve
-from .modes import Modes
+from .modes import Modes, border_taper, quietest_time
 from .motion_file import load_motion, save_motion
 from .oscillator import impulse_response, release_response, step
-from .score import Drag, Impulse, Performance, Score, Wind
+from .performance import Performance
+from .score import Drag, Hand, Impulse, Pin, Region, Score, Wind
 from .spectrum import (
     denormalise,
     fix_gauge,
@@ -18,11 +19,15 @@ from .spectrum import (
 __all__ = [
     "Curve",
     "Drag",
+    "Hand",
     "Impulse",
     "Modes",
     "Performance",
+    "Pin",
+    "Region",
     "Score",
     "Wind",
+    "border_taper",
     "denormalise",
     "fix_gauge",
     "impulse_response",
@@ -30,6 +35,7 @@ __all__ = [
     "loopify",
     "normalise",
     "percentile_scale",
+    "quietest_time",
     "release_response",
     "save_motion",
     "spectrum_from_trajectories",

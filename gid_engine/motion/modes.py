@@ -117,3 +117,17 @@ def quietest_time(modes: np.ndarray, frequency_hz: np.ndarray, samples: int = 30
     c = np.exp(2j * np.pi * np.outer(times, frequency_hz))
     energy = np.einsum("tj,jk,tk->t", c, symmetric, c) + np.einsum("tj,jk,tk->t", c, hermitian, c.conj())
     return float(times[np.argmin(energy.real)])
+
+
+BORDER = 16 / 512  # share of the width along which motion fades to zero at the picture's border
+
+
+def border_taper(height: int, width: int) -> np.ndarray:
+    """Factor on the motion that keeps the picture's border in its place, so that nothing is pulled in from
+    outside: float32 [height, width], 0 on the outermost samples, rising smoothly to 1 over BORDER of the width."""
+    reach = max(2.0, BORDER * width)
+    ramps = []
+    for n in (height, width):
+        ramp = np.clip(np.minimum(np.arange(n), n - 1 - np.arange(n)) / min(reach, n / 4), 0, 1)
+        ramps.append((ramp * ramp * (3 - 2 * ramp)).astype(np.float32))
+    return np.minimum(ramps[0][:, None], ramps[1][None, :])

@@ -3,6 +3,7 @@
 
     python3.11 dev.py demo [PHOTO] [--out DIR] [MORE...]        bring a photo to life: examples/demo.py
     python3.11 dev.py test [PHOTO] [--bpy 4.2,4.5] [PYTEST...]  run all tests, leg by leg, the fast ones first
+    python3.11 dev.py example [--out DIR]                       build a .blend: examples/make_example_blend.py
     python3.11 dev.py lint                                      ruff: rules and format
 
 What is missing is installed first, into .venvs/ beside this file and nowhere else. Blender 5.2 is made for Python
@@ -41,8 +42,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|test|lint")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|example|test|lint")
     commands.add_parser("demo", allow_abbrev=False).add_argument("--out", default=ROOT / "out" / "demo", type=Path)
+    commands.add_parser("example", allow_abbrev=False)
     test_parser = commands.add_parser("test", allow_abbrev=False)
     test_parser.add_argument("--bpy", default=BLENDERS, help=f"Blender versions (default: {BLENDERS})")
     commands.add_parser("lint", allow_abbrev=False)
@@ -58,6 +60,8 @@ def main() -> int:
             raise Stop(f"the photo {photo} does not exist.")
         if options.command == "demo":
             return demo(photo, options.out.resolve(), rest)
+        if options.command == "example":
+            return run([bpy("4.5"), ROOT / "examples" / "make_example_blend.py", *rest], engine_environment())
         if options.command == "test":
             return test(photo, options.bpy.split(","), rest)
         return lint()
@@ -73,9 +77,12 @@ def main() -> int:
 
 
 def demo(photo: Path | None, out: Path, rest: list[str]) -> int:
-    environ = {"GID_ENGINE_PYTHON": str(engine())}
     given = [photo] if photo else []
-    return run([bpy("4.5"), ROOT / "examples" / "demo.py", *given, "--out", out, *rest], environ)
+    return run([bpy("4.5"), ROOT / "examples" / "demo.py", *given, "--out", out, *rest], engine_environment())
+
+
+def engine_environment() -> dict[str, str]:
+    return {"GID_ENGINE_PYTHON": str(engine())}
 
 
 def lint() -> int:

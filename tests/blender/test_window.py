@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -64,7 +65,10 @@ def test_an_artists_session(blender, screen, photo, motion):
         )
     finally:
         for dump in SCREENSHOTS.glob("*.xwd"):
-            Image.fromarray(window_dump(dump.read_bytes())).save(dump.with_suffix(".png"))
+            picture = Image.fromarray(window_dump(dump.read_bytes()))
+            picture.save(dump.with_suffix(".png"))
+            if images := os.environ.get("GID_WALKTHROUGH"):  # the pictures of docs/WALKTHROUGH.md
+                picture.save(Path(images) / f"walkthrough_{dump.stem}.jpg", quality=82, optimize=True)
             dump.unlink()
     print(output)
     assert "SESSION DONE" in output and "Traceback" not in output

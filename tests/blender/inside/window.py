@@ -18,7 +18,8 @@ import bpy
 
 photo, motion, folder, *screen = sys.argv[sys.argv.index("--") + 1 :]
 folder = Path(folder)
-jobs = sys.modules["bl_ext.user_default.blender_gid.adapters.jobs"]
+ADDON = "bl_ext.user_default.blender_gid"
+jobs = sys.modules[f"{ADDON}.adapters.jobs"]
 window = bpy.context.window_manager.windows[0]
 TICK, JOB_SECONDS = 0.04, 600  # a job's limit is for a slow machine and a large photo
 
@@ -120,12 +121,15 @@ def job_ends():
 def session():
     yield from pause(20)
     for part in (
-        imports_a_photo,
+        drops_a_photo,
+        stops_a_prediction,
         predicts,
+        chooses_the_weather,
         stops_a_bake,
         touches,
         bakes,
         renders,
+        looks_at_the_engine,
         opens_a_file_while_baking,
     ):
         pulse.clear()
@@ -135,12 +139,17 @@ def session():
         print(f"{part.__name__}: {pulse[-1] - pulse[0]:.1f} s, busy at most {longest:.2f} s at a time", flush=True)
 
 
-def imports_a_photo(scene, cube):
+def drops_a_photo(scene, cube):
     bpy.ops.wm.save_as_mainfile(filepath=str(folder / "shot.blend"))
     with inside("WINDOW"):
         bpy.ops.object.select_all(action="SELECT")
         bpy.ops.object.delete()
-        bpy.ops.gid.import_photo(filepath=photo)
+        bpy.context.preferences.addons[ADDON].preferences.drop_photos = True
+        # What Blender does with a file that is let go over the viewport.
+        bpy.ops.wm.drop_import_file(
+            "INVOKE_DEFAULT", directory=os.path.dirname(photo), files=[{"name": os.path.basename(photo)}]
+        )
+    yield from until(lambda: bpy.context.object is not None and bpy.context.object.gid.photo_size[0])
     yield from press("NUMPAD_1")
     yield from press("NUMPAD_PERIOD")
     shading = view().spaces.active.shading
@@ -151,6 +160,15 @@ def imports_a_photo(scene, cube):
     region("UI").active_panel_category = "Animate Photo"
     region("UI").tag_redraw()
     yield from shot("1_imported")
+
+
+def stops_a_prediction(scene, plane):
+    yield from press_button("gid.predict")
+    assert jobs.running() is not None
+    yield from press("ESC")
+    yield from job_ends()
+    gid = bpy.context.object.gid
+    assert "cancelled" in gid.status and not gid.motion, gid.status
 
 
 def predicts(scene, plane):
@@ -168,6 +186,22 @@ def predicts(scene, plane):
     assert not plane.gid.failed and plane.gid.display == "PREVIEW", plane.gid.status
 
 
+def chooses_the_weather(scene, plane):
+    (storm,) = (os.path.join(at, "Storm.py") for at in bpy.utils.preset_paths("blender_gid"))
+    with inside("UI"):
+        bpy.ops.script.execute_preset(filepath=storm, menu_idname="GID_PT_presets")
+    assert plane.gid.amplitude == 2
+    scene.frame_set(30)
+    yield from shot("4_storm")
+    for name in ("amplitude", "speed", "wind_strength", "stiffness", "damping"):
+        plane.gid.property_unset(name)
+    with inside("WINDOW"):
+        bpy.ops.screen.animation_play()  # a preview that is played has no Python to wait for
+        yield from until(lambda: scene.frame_current > 60)
+        bpy.ops.screen.animation_cancel()
+    scene.frame_set(1)
+
+
 def stops_a_bake(scene, plane):
     scene.frame_start, scene.frame_end, plane.gid.loop_frames = 1, 2000, 0
     yield from press_button("gid.bake")
@@ -179,12 +213,11 @@ def stops_a_bake(scene, plane):
     assert scene.frame_current == frame + 3
     yield from press("Z", ctrl=True)
     assert jobs.running() is not None
-    yield from shot("4_baking")
+    yield from shot("5_baking")
     yield from press("ESC")
     yield from job_ends()
     gid = bpy.context.object.gid
     assert "cancelled" in gid.status and gid.display != "BAKED", gid.status
-    yield from shot("5_cancelled")
 
 
 def touches(scene, plane):
@@ -199,6 +232,11 @@ def touches(scene, plane):
     (touch,) = plane.gid.impulses
     assert all(abs(c - 0.5) < 0.02 for c in touch.location), tuple(touch.location)
     assert abs(touch.direction) < 0.02, touch.direction  # to the right
+    yield from press("Z", ctrl=True)
+    assert not len(bpy.context.object.gid.impulses)
+    yield from press("Z", ctrl=True, shift=True)
+    assert len(bpy.context.object.gid.impulses) == 1
+    scene = bpy.context.scene
     scene.frame_set(5)
     yield from shot("6_touch")
 
@@ -221,12 +259,23 @@ def renders(scene, plane):
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.display.shading.light, scene.display.shading.color_type = "FLAT", "TEXTURE"
     scene.render.resolution_x, scene.render.resolution_y = plane.gid.photo_size
-    scene.render.resolution_percentage = 100
+    scene.render.resolution_percentage = 25 if max(plane.gid.photo_size) > 1000 else 100
     scene.render.filepath = str(folder / "rendered_")
     yield from press("F12", ctrl=True)
     yield from until(lambda: len(list(folder.glob("rendered_*.png"))) == 8, JOB_SECONDS)
     yield from until(lambda: not bpy.app.is_job_running("RENDER"))
     yield from shot("8_rendered")
+    yield from closes_other_windows()
+
+
+def looks_at_the_engine(scene, plane):
+    bpy.ops.preferences.addon_show(module=ADDON)
+    yield from pause(10)
+    yield from shot("9_preferences")
+    yield from closes_other_windows()
+
+
+def closes_other_windows():
     while len(bpy.context.window_manager.windows) > 1:
         with bpy.context.temp_override(window=bpy.context.window_manager.windows[1]):
             bpy.ops.wm.window_close()

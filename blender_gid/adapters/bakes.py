@@ -144,9 +144,8 @@ def _ingredients(plane, scene: bpy.types.Scene, frames: tuple[int, int] | None) 
         options["format"] = _FORMATS[output.file_format]
     if output.size != "FULL":
         options["size"] = max(16, max(plane.gid.photo_size) // _SHARE[output.size])
-    numbers = (range_.first, range_.last)
     photo, motion = files.photo_path(plane), files.motion_path(plane)
-    return Ingredients(values.score().to_dict(), numbers, photo, motion, options), range_
+    return Ingredients(values.score().to_dict(), photo, motion, options), range_
 
 
 def _require_same_photo(plane: bpy.types.Object) -> None:
@@ -317,6 +316,8 @@ def out_of_date(plane: bpy.types.Object, scene: bpy.types.Scene, step: bool = Fa
     if engine.motion is None or not item.key or (needs_stepping(plane) and not step):
         return False
     try:
-        return _ingredients(plane, scene, None)[0].key != item.key
+        now, frames = _ingredients(plane, scene, None)
     except GidError:  # photo or motion are gone: nothing to bake anew from
         return False
+    covered = item.cyclic or item.first <= frames.first <= frames.last <= item.last
+    return now.key != item.key or not covered

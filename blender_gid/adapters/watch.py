@@ -5,10 +5,13 @@ Missing frames are held, so that none is rendered magenta, and bakes that no lon
 
 from __future__ import annotations
 
+import threading
+
 import bpy
 
 from . import bakes, material, sequence
 
+_PATIENCE = 3.0  # seconds that a render waits for a main thread which is busy otherwise
 _STALE = "GID Baked (out of date)"
 
 
@@ -48,10 +51,23 @@ def _all_scenes(*_args) -> None:
 
 @bpy.app.handlers.persistent
 def _before_rendering(scene: bpy.types.Scene, _=None) -> None:
-    if bpy.app.background:
+    if threading.current_thread() is threading.main_thread():
         look_after(scene)
-    else:  # in a window this runs beside the main thread, which alone may change data
-        bpy.app.timers.register(_all_scenes, first_interval=0)
+        return
+    # A render from the window runs beside the main thread, which alone may change data: that is asked to.
+    if not any(plane.gid.display == "BAKED" for plane in scene.objects if plane.type == "MESH"):
+        return
+    done, name = threading.Event(), scene.name
+
+    def look() -> None:
+        try:
+            if name in bpy.data.scenes:
+                look_after(bpy.data.scenes[name])
+        finally:
+            done.set()
+
+    bpy.app.timers.register(look, first_interval=0)
+    done.wait(_PATIENCE)
 
 
 _HANDLERS = (("load_post", _all_scenes), ("save_pre", _all_scenes), ("render_init", _before_rendering))

@@ -22,12 +22,10 @@ _PACKED = {".png": 0.85, ".exr": 0.85, ".jpg": 0.4}
 class Ingredients:
     """Everything the pixels of a bake follow from.
 
-    score: the score's table; frames: their numbers; photo, motion: files; options: fields of the request that
-    change pixels (format, size …).
+    score: the score's table; photo, motion: files; options: fields of the request that change pixels (size …).
     """
 
     score: dict
-    frames: tuple[int, ...]
     photo: Path
     motion: Path
     options: dict
@@ -36,7 +34,7 @@ class Ingredients:
     def key(self) -> str:
         """Changes where anything does that is worth a new bake; not where files only move."""
         score = json.loads(json.dumps(self.score), object_hook=_without_folders)
-        parts = [score, list(self.frames), fingerprint(self.photo), fingerprint(self.motion), self.options]
+        parts = [score, fingerprint(self.photo), fingerprint(self.motion), self.options]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -132,6 +132,21 @@ def test_a_bake_is_out_of_date_once_a_control_changes_and_again_up_to_date_by_a_
     assert not outdated(plane)
 
 
+def test_a_loop_covers_every_scene_and_other_frames_only_their_own(plane):
+    scene = bpy.context.scene
+    bpy.ops.gid.bake()
+    for first, last in ((1, 2), (5, 20)):
+        scene.frame_start, scene.frame_end = first, last
+        assert not outdated(plane)
+    scene.frame_start, scene.frame_end = 1, 8
+    plane.gid.loop_frames = 0  # never repeats
+    bpy.ops.gid.bake()
+    scene.frame_end = 6
+    assert not outdated(plane)
+    scene.frame_end = 9
+    assert outdated(plane)
+
+
 def test_a_bake_is_out_of_date_after_another_prediction_or_format_but_not_after_a_move(plane, tmp_path):
     bpy.ops.gid.bake()
     plane.gid.output.file_format = "JPEG"

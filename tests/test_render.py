@@ -12,7 +12,6 @@ import torch
 from gid_engine.errors import GidError
 from gid_engine.motion import Modes
 from gid_engine.render import Renderer
-from gid_engine.render import backward as backward_module
 
 ONE = np.ones(1)
 
@@ -308,23 +307,6 @@ def test_frame_key_follows_what_the_frame_follows_from():
         Renderer(photo, modes, photo_sha256="ab").frame_key(q),
     ]
     assert len({key, *others}) == 5
-
-
-def test_a_full_graphics_memory_moves_the_work_to_the_cpu(monkeypatch, caplog):
-    photo, modes = photo_of_kind("uint8"), swaying((96, 72))
-    expected = Renderer(photo, modes).render(np.full(3, 1j))
-    splat = backward_module.sum_splat_exactly
-    calls = []
-
-    def full_once(*arguments):
-        calls.append(arguments)
-        if len(calls) == 1:
-            raise torch.OutOfMemoryError("out of memory")
-        return splat(*arguments)
-
-    monkeypatch.setattr(backward_module, "sum_splat_exactly", full_once)
-    assert np.array_equal(Renderer(photo, modes).render(np.full(3, 1j)), expected)
-    assert "CPU" in caplog.text
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -6,26 +6,23 @@ and shows where nothing landed. This runs on a grid of at most SPLAT_SIDE pixels
 
 from __future__ import annotations
 
-import logging
-
 import cv2
 import numpy as np
 import torch
 
-from ..motion import Modes
+from ..motion import Modes, border_taper
 from .guide import guide_motion
 from .plate import OUTLINE, background_near
-from .splat import SHARES, VALUE_BITS, bilinear_corners, fixed_point, one_thread, padded_zeros, sum_splat_exactly
-
-LOG = logging.getLogger(__name__)
+from .splat import sum_splat_rows
+from .threads import bands, in_parallel
 
 METRIC = 12.0  # exponent of the strongest motion's softmax weight (GID §5: Z = time-mean ‖F‖); 20 is no sharper
-BORDER = 16 / 512  # share of the width along which the motion fades to zero at the frame
 STILL_RMS_PX = 1e-4  # photo pixels whose whole motion is less are not splatted
 IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample belongs to the thing that moves
 # Where motion tears: samples stretched this much begin to leave the splat, and have left it.
 TEARING, TORN = 1.4, 1.9
 WITHIN = 0.3  # share of a stretch that counts as tearing where no object ends
+BAND_ROWS = 64  # rows of the splat grid that are splatted together
 HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
 
 
@@ -37,8 +34,8 @@ class BackwardFlow:
     motion can uncover background, with as much again to see what it is.
     """
 
-    def __init__(self, colour: np.ndarray, modes: Modes, photo_size: tuple[int, int], device: torch.device):
-        self.grid, self.device = colour.shape[:2], device
+    def __init__(self, colour: np.ndarray, modes: Modes, photo_size: tuple[int, int]):
+        self.grid = colour.shape[:2]
         h, w = self.grid
         # From photo widths to pixels of the grid.
         self.scale = float(w), float(h * photo_size[0] / photo_size[1])
@@ -46,7 +43,7 @@ class BackwardFlow:
         guide = guide_motion(colour, cv2.resize(rms, (w, h)))
         # From pixels of the splat grid to cells of the modes, pixel centres on both.
         self.positions = (guide.positions + 0.5) * np.float32([rms.shape[1] / w, rms.shape[0] / h]) - 0.5
-        self.taper = _border_taper(self.grid)
+        self.taper = border_taper(*self.grid)
         self.rms = _look_up(rms, self.positions) * self.taper
         self.reach = min(4 * float(self.rms.max()) * w, 0.08 * max(h, w)) + 2
         self._prepare_tearing(guide.outlines)
@@ -61,30 +58,12 @@ class BackwardFlow:
         ]
 
     def _prepare_splat(self, photo_width: int) -> None:
-        weight = np.exp(METRIC * (self.rms / max(float(self.rms.max()), 1e-12) - 1)).astype(np.float32)
-        moving = cv2.dilate(self.rms, _square(OUTLINE)) * photo_width > STILL_RMS_PX
-        columns, rows = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in self.grid[::-1]))
-        self.moving = np.flatnonzero(moving)
-        self.weight, self.home_x, self.home_y = (self._tensor(a[moving]) for a in (weight, columns, rows))
+        self.weight = np.exp(METRIC * (self.rms / max(float(self.rms.max()), 1e-12) - 1)).astype(np.float32)
+        self.moving = cv2.dilate(self.rms, _square(OUTLINE)) * photo_width > STILL_RMS_PX
         # Still pixels stay where they are: their part of the sums is the same in every frame.
-        nothing = padded_zeros(self.grid, dtype=torch.int64, device=self.device)
-        (index, _), *_ = bilinear_corners(self._tensor(columns[~moving]), self._tensor(rows[~moving]), self.grid)
-        still_weight = fixed_point(self._tensor(weight[~moving])) * SHARES
-        still_coverage = torch.full_like(index, SHARES << VALUE_BITS)
-        self.still_sums = [
-            nothing,
-            nothing,
-            nothing.index_add(0, index, still_weight),
-            nothing.index_add(0, index, still_coverage),
-        ]
-
-    def _move_to(self, device: torch.device) -> None:
-        self.device = device
-        self.weight, self.home_x, self.home_y = (t.to(device) for t in (self.weight, self.home_x, self.home_y))
-        self.still_sums = [total.to(device) for total in self.still_sums]
-
-    def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        self.still_sums = np.zeros((4, *self.grid), np.float32)
+        self.still_sums[2:] = np.where(self.moving, 0, [self.weight, np.ones(self.grid)])
+        self.bands = [_Band(self, top, bottom) for top, bottom in bands(self.grid[0], BAND_ROWS)]
 
     def displacement(self, coarse: np.ndarray) -> np.ndarray:
         """Modes.displacement [h, w, 2] on the splat grid: float32 [gh, gw, 2] in photo widths, guided by the
@@ -96,39 +75,58 @@ class BackwardFlow:
     def __call__(self, coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Modes.displacement [h, w, 2] -> (x, y, share): float32 [gh, gw] each. A pixel of the frame at p shows
         the photo at p + (x, y), in photo widths, and by share (0…1) the background plate instead."""
-        flow = cv2.split(self.displacement(coarse))
-        largest = max(float(np.abs(plane).max()) for plane in flow)
-        if largest == 0 or not len(self.moving):
+        if not coarse.any() or not self.moving.any():
             still = np.zeros(self.grid, np.float32)
             return still, still, still
+        coarse = np.clip(coarse, -1, 1)
+        sums = self.still_sums.copy()
+        # In order, whatever the order they were made in.
+        for top, part in in_parallel(lambda band: band.splat(coarse), self.bands):
+            sums[:, top : top + part.shape[1]] += part
+        x, y, total, coverage = sums
+        np.maximum(total, np.float32(1e-12), out=total)
+        x /= total
+        y /= total
+        return [_pinned(plane) for plane in _with_holes(x, y, coverage)]
+
+
+class _Band:
+    """Rows top…bottom of the splat grid, whose moving pixels are splatted together."""
+
+    def __init__(self, whole: BackwardFlow, top: int, bottom: int):
+        # Whether a sample is whole depends on rows around it.
+        rows = slice(max(0, top - OUTLINE - 1), min(whole.grid[0], bottom + OUTLINE + 1))
+        self.grid, self.scale = whole.grid, whole.scale
+        self.positions, self.taper, self.in_front = (
+            plane[rows] for plane in (whole.positions, whole.taper[..., None], whole.in_front)
+        )
+        down, right = whole.tears
+        self.tears = down[rows.start : rows.stop - 1], right[rows]
+        inside = np.zeros_like(self.in_front)
+        inside[top - rows.start : bottom - rows.start] = whole.moving[top:bottom]
+        moving = np.flatnonzero(inside)
+        home_y, home_x = np.divmod(moving + rows.start * self.grid[1], self.grid[1])
+        self.home_x, self.home_y = (torch.from_numpy(home.astype(np.float32)) for home in (home_x, home_y))
+        # Where all of them move nothing needs to be picked.
+        full = len(moving) and moving[-1] - moving[0] + 1 == len(moving)
+        self.moving = slice(moving[0], moving[-1] + 1) if full else moving
+        self.weight = torch.from_numpy(whole.weight[rows].ravel()[self.moving])
+
+    def splat(self, coarse: np.ndarray) -> tuple[int, np.ndarray]:
+        """Splats −flow: (first row, sums [4, rows, gw] of x, y, weight and coverage)."""
+        if not len(self.weight):
+            return 0, np.zeros((4, 0, self.grid[1]), np.float32)
+        flow = cv2.split(_look_up(coarse, self.positions) * self.taper)
         steps = [plane * np.float32(scale) for plane, scale in zip(flow, self.scale, strict=True)]
         whole = _wholeness(*steps, self.in_front, self.tears)
-        with one_thread():
-            try:
-                planes = self._splat(flow, steps, whole, largest)
-            except torch.OutOfMemoryError:
-                LOG.warning("The memory of %s is full: rendering goes on, on the CPU.", self.device)
-                self._move_to(torch.device("cpu"))
-                planes = self._splat(flow, steps, whole, largest)
-        return [_pinned(plane) for plane in _with_holes(*planes)]
-
-    def _splat(self, flow, steps, whole: np.ndarray, largest: float) -> list[np.ndarray]:
-        """Splats −flow (x and y [gh, gw]) by steps: (backward flow x, y, coverage), float32 [gh, gw] each."""
         flow_x, flow_y, step_x, step_y, whole = (
-            self._tensor(plane.ravel()[self.moving]) for plane in (*flow, *steps, whole)
+            torch.from_numpy(plane.ravel()[self.moving]) for plane in (*flow, *steps, whole)
         )
         weight = self.weight * whole
-        # The fixed-point numbers hold values of up to 1.
-        pull = weight * (-1 / largest)
-        sum_x, sum_y, total, coverage = sum_splat_exactly(
-            [flow_x * pull, flow_y * pull, weight, whole],
-            self.home_x + step_x,
-            self.home_y + step_y,
-            self.grid,
-            self.still_sums,
-        )
-        total = largest / total.clamp_min(1e-12)
-        return [plane.cpu().numpy() for plane in (sum_x * total, sum_y * total, coverage)]
+        pull = -weight
+        step_x, step_y = self.home_x + step_x, self.home_y + step_y
+        top, sums = sum_splat_rows([flow_x * pull, flow_y * pull, weight, whole], step_x, step_y, self.grid)
+        return top, sums.numpy()
 
 
 def _with_holes(x: np.ndarray, y: np.ndarray, coverage: np.ndarray):
@@ -161,11 +159,14 @@ def _wholeness(step_x, step_y, in_front: np.ndarray, tears: list[np.ndarray]) ->
     would be left standing as its ghost. Stretch counts as much as an object ends there (tears: steps down
     [h-1, w] and right [h, w-1]), so that a stem is drawn out and a petal comes off.
     """
+    stretches = [
+        _stretch(step_y[:-1], step_y[1:], step_x[:-1], step_x[1:]) * tears[0],
+        _stretch(step_x[:, :-1], step_x[:, 1:], step_y[:, :-1], step_y[:, 1:]) * tears[1],
+    ]
     inner, outer = np.zeros_like(step_x), np.zeros_like(step_x)
-    for axis, along, across in ((0, step_y, step_x), (1, step_x, step_y)):
-        stretch = cv2.magnitude(np.diff(along, axis=axis) + 1, np.diff(across, axis=axis))
-        stretch -= 1
-        stretch *= tears[axis]
+    if max(float(stretch.max(initial=0)) for stretch in stretches) <= TEARING - 1:
+        return inner + 1
+    for axis, stretch in enumerate(stretches):
         before = np.pad(stretch, [(1, 0) if axis == i else (0, 0) for i in (0, 1)])
         after = np.pad(stretch, [(0, 1) if axis == i else (0, 0) for i in (0, 1)])
         cv2.max(inner, cv2.min(before, after), inner)
@@ -174,12 +175,13 @@ def _wholeness(step_x, step_y, in_front: np.ndarray, tears: list[np.ndarray]) ->
     return np.clip((TORN - 1 - inner) * np.float32(1 / (TORN - TEARING)), 0, 1)
 
 
-def _border_taper(grid: tuple[int, int]) -> np.ndarray:
-    """0 on the outermost pixels, rising smoothly to 1 over BORDER of the width."""
-    reach = max(2.0, BORDER * grid[1])
-    ramps = [np.clip(np.minimum(np.arange(n), n - 1 - np.arange(n)) / min(reach, n / 4), 0, 1) for n in grid]
-    ramps = [(ramp * ramp * (3 - 2 * ramp)).astype(np.float32) for ramp in ramps]
-    return np.minimum(ramps[0][:, None], ramps[1][None, :])
+def _stretch(along, next_along, across, next_across) -> np.ndarray:
+    """By how much samples one pixel apart are drawn further apart."""
+    gap = next_along - along
+    gap += 1
+    stretch = cv2.magnitude(gap, next_across - across)
+    stretch -= 1
+    return stretch
 
 
 def _look_up(maps: np.ndarray, positions: np.ndarray) -> np.ndarray:

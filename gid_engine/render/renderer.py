@@ -20,15 +20,16 @@ from .backward import BackwardFlow
 from .plate import background_plate
 from .refiner import Refiner, add_correction
 from .sample import keeps_still_bits, perceptual, premultiplied, sample_photo, straight
+from .threads import bands, in_parallel
 
 # Part of every frame's key: raise it whenever a change here alters a pixel.
-RENDERER_VERSION = "1"
+RENDERER_VERSION = "2"
 
 REFINE = False  # by default
 
 SPLAT_SIDE = 1024  # longest side of the splat grid
 STILL_PX = 1e-3  # pixels that move less keep the photo's bits
-BAND_PIXELS = 1 << 19  # a frame is sampled in bands of rows of about so many pixels
+BAND_PIXELS = 1 << 18  # a frame is sampled in bands of rows of about so many pixels
 
 
 class Renderer:
@@ -68,8 +69,9 @@ class Renderer:
         correction = self._correction(flow)
         frame = self.photo.copy()
         rows_a_band = max(1, BAND_PIXELS // self.size[1])
-        for top in range(0, self.size[0], rows_a_band):
-            self._render_band(frame, flow, correction, top, min(self.size[0], top + rows_a_band))
+        in_parallel(
+            lambda band: self._render_band(frame, flow, correction, *band), bands(self.size[0], rows_a_band)
+        )
         return frame
 
     def displacement(self, q: np.ndarray) -> np.ndarray:
@@ -97,7 +99,7 @@ class Renderer:
 
     @cached_property
     def _still_key(self) -> bytes:
-        digest = hashlib.sha256(RENDERER_VERSION.encode())
+        digest = hashlib.sha256(f"{RENDERER_VERSION} {cv2.__version__}".encode())
         digest.update(self._photo_sha256.encode() or np.ascontiguousarray(self.photo).data)
         digest.update(
             repr(
@@ -115,7 +117,7 @@ class Renderer:
     @cached_property
     def _backward(self) -> BackwardFlow:
         colour = perceptual(self._small, self.photo.dtype)
-        return BackwardFlow(colour, self.modes, self.size[::-1], self.device)
+        return BackwardFlow(colour, self.modes, self.size[::-1])
 
     @cached_property
     def _plate(self) -> np.ndarray:

@@ -98,6 +98,23 @@ def sum_splat_exactly(
     return [cropped(total, size).float() * unit for total in totals]
 
 
+def sum_splat_rows(values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, size: tuple[int, int]):
+    """sum_splat on the CPU, of the rows that anything lands on: (first row, sums float32 [C, rows, w]).
+
+    One thread adds up in the samples' order, so that the same samples give the same bits.
+    """
+    h, w = size
+    first, last = (int(y.clamp(-1, h).floor()[k]) for k in (y.argmin(), y.argmax()))
+    sums = torch.zeros(len(values), (last - first + 2) * (w + 3))
+    for x_part, y_part, *parts in zip(*(column.split(CPU_CHUNK) for column in (x, y, *values)), strict=True):
+        for index, share in bilinear_corners(x_part, y_part, size):
+            index -= (first + 1) * (w + 3)
+            for total, part in zip(sums, parts, strict=True):
+                total.scatter_add_(0, index, part * share)
+    sums = sums.view(len(values), -1, w + 3)[..., 1:-2]
+    return max(first, 0), sums[:, max(0, -first) : h - first]
+
+
 def softmax_splat(image: torch.Tensor, flow: torch.Tensor, metric: torch.Tensor):
     """Splat image [C, h, w] along flow [2, h, w] (pixels, x right, y down) with weights exp(metric [h, w]).
 

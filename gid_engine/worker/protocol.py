@@ -20,12 +20,19 @@ Jobs, one at a time, the rest waiting in order (at most 16):
 
     predict   photo, out, [seed 0], [mask], [device "auto"]
               -> path, seconds {stage: s}
+    observe   clip, out, [photo_out], [onto], [mask], [start 0], [seconds 5], [stabilise false], [phase false]
+              -> path, photo, notes, bands, lowest_hz, rms_px, gain_db, resonances, confidence, seconds {stage: s}
     render    photo, motion, frames, out_dir, name, [score], [format], [video], [size], [device]
               -> folder, name, suffix, first, last, rendered, skipped[, video]
     export    photo, motion, frames, out_dir, name, kind "displacement" | "stmap", [score], [size], [device]
               -> folder, name, suffix, first, last, rendered, skipped
 
-Paths are strings. frames: a list of frame numbers, or {"first": A, "last": B}. score: a score's table, or the path
+Paths are strings. observe reads the modes of a clip from frame `start` on; photo_out: a PNG to write with that
+frame, the photo of the motion; onto: another photo to give the motion to; mask: white where things may move.
+notes: sentences to show; rms_px: how far the liveliest places go, in pixels of a picture 512 long; gain_db: under
+1 the modes explain little; resonances: [[Hz, damping ratio], …], strongest first; confidence: mean of the map.
+Codes to offer something for: clip_camera_moves (stabilise true), clip_cut, clip_too_short, clip_still.
+frames: a list of frame numbers, or {"first": A, "last": B}. score: a score's table, or the path
 of a score file. format: "png", "exr", "jpg", "tif"; by default what keeps the photo. video: a path, .mp4 .mov .mkv
 .webm. size: long side in pixels. device: "auto", "cuda", "mps", "cpu". Arrays and pictures are never in a line.
 Logs go to stderr. The process ends at the end of stdin, whatever it is doing, and leaves no half-written file.
@@ -139,6 +146,21 @@ def _whole(low: int, high: int) -> Callable:
     return read
 
 
+def _number(low: float, high: float) -> Callable:
+    def read(value, name) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise ValueError(f"the field {name} must be a number from {low:g} to {high:g}.")
+        return float(value)
+
+    return read
+
+
+def _flag(value, name) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"the field {name} must be true or false.")
+    return value
+
+
 def _one_of(*choices: str) -> Callable:
     def read(value, name) -> str:
         if value not in choices:
@@ -193,6 +215,17 @@ _VERBS: dict[str, dict] = {
         "seed": (_whole(0, 2**63 - 1), 0),
         "mask": (_path, None),
         "device": _DEVICE,
+    },
+    "observe": {
+        "clip": (_path, _REQUIRED),
+        "out": (_path, _REQUIRED),
+        "photo_out": (_path, None),
+        "onto": (_path, None),
+        "mask": (_path, None),
+        "start": (_whole(0, 10_000_000), 0),
+        "seconds": (_number(1, 20), 5.0),
+        "stabilise": (_flag, False),
+        "phase": (_flag, False),
     },
     "render": _TAKE | {"format": (_one_of(*FORMATS), None), "video": (_path, None)},
     "export": _TAKE | {"kind": (_one_of("displacement", "stmap"), _REQUIRED)},

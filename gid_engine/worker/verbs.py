@@ -8,12 +8,17 @@ from pathlib import Path
 from .. import jobs
 from ..media import FrameSequence
 from ..motion import Score
+from ..observe import observe_clip
 
 Progress = Callable[[float, str], None]
 
 
 def predict(progress: Progress, **fields) -> dict:
     return jobs.predict(progress=progress, **fields)
+
+
+def observe(progress: Progress, **fields) -> dict:
+    return observe_clip(progress=progress, **fields)
 
 
 def render(progress: Progress, frames, out_dir: Path, name: str, format: str | None, video: Path | None, **take):

@@ -4,6 +4,7 @@
     python3.11 dev.py demo [PHOTO] [--out DIR] [MORE...]        bring a photo to life: examples/demo.py
     python3.11 dev.py test [PHOTO] [--bpy 4.2,4.5] [PYTEST...]  run all tests, leg by leg, the fast ones first
     python3.11 dev.py example [--out DIR]                       build a .blend: examples/make_example_blend.py
+    python3.11 dev.py window [PYTEST...]                        the session in Blender's window alone
     python3.11 dev.py lint                                      ruff: rules and format
 
 What is missing is installed first, into .venvs/ beside this file and nowhere else. Blender 5.2 is made for Python
@@ -42,9 +43,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|example|test|lint")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="demo|example|test|window|lint")
     commands.add_parser("demo", allow_abbrev=False).add_argument("--out", default=ROOT / "out" / "demo", type=Path)
     commands.add_parser("example", allow_abbrev=False)
+    commands.add_parser("window", allow_abbrev=False)
     test_parser = commands.add_parser("test", allow_abbrev=False)
     test_parser.add_argument("--bpy", default=BLENDERS, help=f"Blender versions (default: {BLENDERS})")
     commands.add_parser("lint", allow_abbrev=False)
@@ -62,6 +64,8 @@ def main() -> int:
             return demo(photo, options.out.resolve(), rest)
         if options.command == "example":
             return run([bpy("4.5"), ROOT / "examples" / "make_example_blend.py", *rest], engine_environment())
+        if options.command == "window":
+            return window(rest)
         if options.command == "test":
             return test(photo, options.bpy.split(","), rest)
         return lint()
@@ -85,6 +89,11 @@ def engine_environment() -> dict[str, str]:
     return {"GID_ENGINE_PYTHON": str(engine())}
 
 
+def window(rest: list[str]) -> int:
+    prepare_blender()
+    return run([engine(), "-m", "pytest", "-s", Path("tests") / "blender" / "test_window.py", *rest])
+
+
 def lint() -> int:
     ruff = [engine(), "-m", "ruff"]
     return run([*ruff, "check", "."]) or run([*ruff, "format", "--check", "."])
@@ -98,9 +107,7 @@ def test(photo: Path | None, versions: list[str], rest: list[str]) -> int:
     legs += [Leg(f"add-on in bpy {v}", wheel, [tests / "bpy"]) for v, wheel in wheels.items()]
     legs.append(Leg("installed add-on in Blender", python, [tests / "blender" / "test_background.py"]))
     legs.append(Leg("Blender's window", python, [tests / "blender" / "test_window.py"]))
-    missing = run([python, tests / "blender" / "real_blender.py", "--prepare"])  # says itself what it found
-    if missing and os.environ.get("BLENDER"):
-        raise Stop("the Blender that the variable BLENDER names can't be used.")
+    prepare_blender()
     for number, leg in enumerate(legs, 1):
         print(f"\n--- {number} of {len(legs)}: {leg.name}", flush=True)
         leg.run(rest, environ)
@@ -112,6 +119,13 @@ def test(photo: Path | None, versions: list[str], rest: list[str]) -> int:
     passed, failed, skipped = (sum(getattr(leg, n) for leg in legs) for n in ("passed", "failed", "skipped"))
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not passed else 0
+
+
+def prepare_blender() -> None:
+    """Find or fetch a real Blender; where there is none, its tests are skipped."""
+    missing = run([engine(), Path("tests") / "blender" / "real_blender.py", "--prepare"])  # says what it found
+    if missing and os.environ.get("BLENDER"):
+        raise Stop("the Blender that the variable BLENDER names can't be used.")
 
 
 class Leg:

@@ -14,7 +14,7 @@ _MENUS = (bpy.types.TOPBAR_MT_file_import, bpy.types.VIEW3D_MT_image_add)
 
 
 class GID_FH_photo(bpy.types.FileHandler):
-    """Photos dropped into a 3D viewport, where the preferences ask for it: by itself Blender adds an empty."""
+    """Photos dropped into a 3D viewport. Blender has a use for them too, and asks which one is meant."""
 
     bl_idname = "GID_FH_photo"
     bl_label = "Photo to Animate"
@@ -23,7 +23,7 @@ class GID_FH_photo(bpy.types.FileHandler):
 
     @classmethod
     def poll_drop(cls, context):
-        wanted = getattr(compat.preferences(), "drop_photos", False)
+        wanted = getattr(compat.preferences(), "drop_photos", True)
         return wanted and context.area is not None and context.area.type == "VIEW_3D"
 
 

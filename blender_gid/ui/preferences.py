@@ -99,7 +99,8 @@ class GID_AP_preferences(bpy.types.AddonPreferences):
     )
     drop_photos: BoolProperty(
         name="Drop Photos into the Viewport",
-        description="Photos dropped into a 3D viewport become planes to animate instead of reference images",
+        description="Offer to animate a photo that is dropped into a 3D viewport, beside what Blender does with it",
+        default=True,
     )
 
     def draw(self, context):

@@ -144,11 +144,12 @@ def drops_a_photo(scene, cube):
     with inside("WINDOW"):
         bpy.ops.object.select_all(action="SELECT")
         bpy.ops.object.delete()
-        bpy.context.preferences.addons[ADDON].preferences.drop_photos = True
         # What Blender does with a file that is let go over the viewport.
         bpy.ops.wm.drop_import_file(
             "INVOKE_DEFAULT", directory=os.path.dirname(photo), files=[{"name": os.path.basename(photo)}]
         )
+    yield from pause(6)
+    yield from press("P")  # Blender asks what to make of it: a Photo to animate, or an empty
     yield from until(lambda: bpy.context.object is not None and bpy.context.object.gid.photo_size[0])
     yield from press("NUMPAD_1")
     yield from press("NUMPAD_PERIOD")

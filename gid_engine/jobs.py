@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -18,29 +17,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from .bake import Progress, bake, checked_frames, tell
 from .errors import GidError
 from .media import (
+    JPEG_QUALITY,
     DisplayTransform,
     FrameSequence,
+    LinearMean,
     Photo,
     VideoWriter,
     as_srgb8,
-    discard_abandoned,
     load_mask,
     load_photo,
     resize_photo,
-    safe_write,
     save_frame,
     write_displacement_exr,
     write_stmap,
 )
 from .motion import Modes, Performance, Score, load_motion, save_motion
 
-Progress = Callable[[float, str], None]
-
 FORMATS = ("png", "exr", "jpg", "tif")
-_DISPLACEMENT_VERSION, _STMAP_VERSION = "displacement 1", "stmap 1"  # raise where a file's content changes
-_RECORD_SECONDS = 1.0  # how much finished work a kill may cost
+# Raised where a file's content changes.
+_DISPLACEMENT_VERSION, _STMAP_VERSION, _EXPOSURE_VERSION = "displacement 1", "stmap 1", "exposure 1"
 
 
 def engine_facts() -> dict:
@@ -105,12 +103,19 @@ def _prior(device: str):
 
 @dataclass(frozen=True)
 class Take:
-    """A photo, its modes and a score: everything the frames follow from."""
+    """A photo, its modes and a score: everything the frames follow from.
+
+    step: how far the score goes on from frame to frame; 0.25 is slow motion. shutter: for how long each frame is
+    exposed, in degrees (360: until the next), by so many samples; with 0 the rest frame is the photo itself.
+    """
 
     photo: Photo
     modes: Modes
     score: Score
     device: str = "auto"
+    step: float = 1.0
+    shutter: float = 0.0
+    samples: int = 8
 
     @classmethod
     def open(
@@ -119,25 +124,49 @@ class Take:
         motion: Path,
         score: Score,
         size: int | None = None,
-        device: str = "auto",
+        proxy: int = 1,
+        **options,
     ) -> Take:
-        """From files; size: long side in pixels to which a larger photo is reduced."""
-        still = load_photo(photo)
-        return cls(resize_photo(still, size) if size else still, load_motion(motion), score, device)
+        """From files; size: long side in pixels to which a larger photo is reduced; proxy: 2 halves the frames,
+        4 quarters them."""
+        return cls(proxy_of(load_photo(photo), size, proxy), load_motion(motion), score, **options)
 
     @cached_property
     def renderer(self):
         return _room("render").Renderer(
-            self.photo.pixels, self.modes, device=self.device, photo_sha256=self.photo.sha256
+            self.photo.pixels, self.performance.modes, device=self.device, photo_sha256=self.photo.sha256
         )
 
     def q(self, frame: float) -> np.ndarray:
-        """Modal coordinates at a frame: complex [K]."""
-        return self._performance.modal_coordinates(frame)
+        """Modal coordinates at a frame, for `performance.modes`: complex [K]."""
+        return self.performance.modal_coordinates(frame * self.step)
+
+    def render(self, frame: int) -> np.ndarray:
+        """The frame: the photo's shape and dtype."""
+        times = self._exposed(frame)
+        if len(times) == 1:
+            return self.renderer.render(self.q(frame))
+        mean = LinearMean(self.photo.pixels)
+        for moment in times:
+            mean.add(self.renderer.render(self.q(moment)))
+        return mean.pixels()
+
+    def key(self, frame: int) -> str:
+        """What the frame's pixels follow from."""
+        keys = [self.renderer.frame_key(self.q(moment)) for moment in self._exposed(frame)]
+        return keys[0] if len(keys) == 1 else _digest(_EXPOSURE_VERSION, *keys)
+
+    def _exposed(self, frame: int) -> list[float]:
+        """The times of the samples, spread evenly around the frame."""
+        if not self.shutter or self.samples == 1:
+            return [frame]
+        return [frame + self.shutter / 360 * ((i + 0.5) / self.samples - 0.5) for i in range(self.samples)]
 
     @cached_property
-    def _performance(self) -> Performance:
-        return Performance(self.score, self.modes)
+    def performance(self) -> Performance:
+        height, width = self.modes.grid
+        masks = [load_mask(region.mask, (width, height)) for region in self.score.regions]
+        return Performance(self.score, self.modes, masks)
 
 
 def render_sequence(
@@ -147,29 +176,33 @@ def render_sequence(
     name: str,
     file_format: str | None = None,
     progress: Progress | None = None,
+    quality: int = JPEG_QUALITY,
 ) -> dict:
     """Render frames to FOLDER/NAME_0001.png …, those alone that are not there yet.
 
-    file_format: one of FORMATS; by default what keeps the photo as it is. Returns {"folder", "name", "suffix",
-    "first", "last", "rendered", "skipped"}.
+    file_format: one of FORMATS; by default what keeps the photo as it is. quality: of JPEG, 1…100. Returns
+    what bake does.
     """
     sequence = FrameSequence(folder, name, f".{file_format or default_format(take.photo)}")
 
-    def write(frame: int, path: Path) -> None:
-        save_frame(path, take.renderer.render(take.q(frame)), take.photo)
+    def key(frame: int) -> str:
+        return _digest(take.key(frame), quality) if sequence.suffix == ".jpg" else take.key(frame)
 
-    return _bake(sequence, frames, lambda frame: take.renderer.frame_key(take.q(frame)), write, progress)
+    def write(frame: int, path: Path) -> None:
+        save_frame(path, take.render(frame), take.photo, quality)
+
+    return bake(sequence, frames, key, write, progress)
 
 
 def render_video(take: Take, frames: Iterable[int], path: Path, progress: Progress | None = None) -> dict:
     """Render frames straight to a video, .mp4, .mov, .mkv or .webm. Returns {"path", "rendered"}."""
-    frames = _checked(frames)
+    frames = checked_frames(frames)
     display = DisplayTransform(take.photo)
     with VideoWriter(path, take.photo.size, take.score.fps) as video:
         for done, frame in enumerate(frames):
-            _tell(progress, done, len(frames))
-            video.write(display(take.renderer.render(take.q(frame))))
-        _tell(progress, len(frames), len(frames))
+            tell(progress, done, len(frames))
+            video.write(display(take.render(frame)))
+        tell(progress, len(frames), len(frames))
     return {"path": str(path), "rendered": len(frames)}
 
 
@@ -177,14 +210,19 @@ def encode_video(
     sequence: FrameSequence, frames: Iterable[int], path: Path, fps: float, progress: Progress | None = None
 ) -> dict:
     """Make a video of a sequence's files. Returns {"path"}."""
-    frames = _checked(frames)
+    frames = checked_frames(frames)
     first = load_photo(sequence.path(frames[0]))
     display = DisplayTransform(first)
     with VideoWriter(path, first.size, fps) as video:
         for done, frame in enumerate(frames):
-            _tell(progress, done, len(frames), "Video: frame")
+            tell(progress, done, len(frames), "Video: frame")
             video.write(display(load_photo(sequence.path(frame)).pixels))
     return {"path": str(path)}
+
+
+def proxy_of(photo: Photo, size: int | None, proxy: int = 1) -> Photo:
+    """The photo with a long side of at most size pixels, divided by proxy."""
+    return resize_photo(photo, max(1, min(size or max(photo.size), max(photo.size)) // proxy))
 
 
 def default_format(photo: Photo) -> str:
@@ -204,7 +242,7 @@ def export_displacement(
 
     def key(frame: int) -> str:
         keys = [take.renderer.frame_key(take.q(frame + step)) for step in (-1, 0, 1)]
-        return hashlib.sha256(" ".join([_DISPLACEMENT_VERSION, *keys]).encode()).hexdigest()
+        return _digest(_DISPLACEMENT_VERSION, *keys)
 
     def write(frame: int, path: Path) -> None:
         q = take.q(frame)
@@ -215,7 +253,7 @@ def export_displacement(
         backward = _pixel_grid(*source.shape[:2]) - source
         write_displacement_exr(path, now, backward, motion, take.renderer.hole_mask(q))
 
-    return _bake(FrameSequence(folder, name, ".exr"), frames, key, write, progress)
+    return bake(FrameSequence(folder, name, ".exr"), frames, key, write, progress)
 
 
 def export_stmap(
@@ -224,12 +262,16 @@ def export_stmap(
     """Write each frame's ST-map (media.write_stmap) at the photo's size. Returns what render_sequence does."""
 
     def key(frame: int) -> str:
-        return hashlib.sha256(f"{_STMAP_VERSION} {take.renderer.frame_key(take.q(frame))}".encode()).hexdigest()
+        return _digest(_STMAP_VERSION, take.renderer.frame_key(take.q(frame)))
 
     def write(frame: int, path: Path) -> None:
         write_stmap(path, take.renderer.backward_map(take.q(frame)))
 
-    return _bake(FrameSequence(folder, name, ".exr"), frames, key, write, progress)
+    return bake(FrameSequence(folder, name, ".exr"), frames, key, write, progress)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(" ".join(map(str, parts)).encode()).hexdigest()
 
 
 def _forward(take: Take, q: np.ndarray) -> np.ndarray:
@@ -245,104 +287,6 @@ def _sample(maps: np.ndarray, at: np.ndarray) -> np.ndarray:
 def _pixel_grid(height: int, width: int) -> np.ndarray:
     columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return np.stack([columns, rows], axis=-1)
-
-
-# --- sequences that resume --------------------------------------------------------------------------------------
-
-
-class BakeRecord:
-    """`bake.json` of a folder: per file the key it was made from and its length in bytes.
-
-    Only this job's own files are ever changed in it, since other machines may be writing to the same folder. A
-    record that cannot be read counts as empty: the frames are made anew.
-    """
-
-    FORMAT, VERSION = "gid-bake", 1
-
-    def __init__(self, folder: Path):
-        self.path = folder / "bake.json"
-
-    def entries(self) -> dict[str, dict]:
-        try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
-            good = data["format"] == self.FORMAT and data["version"] == self.VERSION
-            return {n: e for n, e in data["frames"].items() if isinstance(e, dict)} if good else {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {}
-
-    def holds(self, entries: dict[str, dict], path: Path, key: str) -> bool:
-        """Whether the file is there, whole, and made from this key."""
-        entry = entries.get(path.name, {})
-        try:
-            return entry.get("key") == key and entry.get("bytes") == path.stat().st_size
-        except OSError:
-            return False
-
-    def change(self, changes: dict[str, dict | None]) -> None:
-        """Set entries, or remove them where the new one is None."""
-        merged = {name: e for name, e in (self.entries() | changes).items() if e is not None}
-        record = {"format": self.FORMAT, "version": self.VERSION, "frames": dict(sorted(merged.items()))}
-        with safe_write(self.path) as part:
-            part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-
-
-def _bake(
-    sequence: FrameSequence,
-    frames: Iterable[int],
-    key_of: Callable[[int], str],
-    write: Callable[[int, Path], None],
-    progress: Progress | None,
-) -> dict:
-    frames = _checked(frames)
-    discard_abandoned(sequence.folder)
-    record = BakeRecord(sequence.folder)
-    entries, keys = record.entries(), {frame: key_of(frame) for frame in frames}
-    due = [f for f in frames if not record.holds(entries, sequence.path(f), keys[f])]
-    # A key must never outlive its pixels: it is withdrawn before the file is replaced.
-    stale = {name: None for f in due if (name := sequence.path(f).name) in entries}
-    if stale:
-        record.change(stale)
-    made, last_saved = {}, time.monotonic()
-    try:
-        for done, frame in enumerate(due, start=len(frames) - len(due)):
-            _tell(progress, done, len(frames))
-            path = sequence.path(frame)
-            write(frame, path)
-            made[path.name] = {"key": keys[frame], "bytes": path.stat().st_size}
-            if time.monotonic() - last_saved > _RECORD_SECONDS:
-                record.change(made)
-                made, last_saved = {}, time.monotonic()
-    finally:
-        if made:
-            record.change(made)
-    if missing := sequence.missing(frames):
-        raise GidError(
-            "frames_missing",
-            f"Frame {missing[0]} of {sequence.path(missing[0])} has gone while the others were made.",
-            "Render again; what is there is kept.",
-        )
-    _tell(progress, len(frames), len(frames))
-    return {
-        "folder": str(sequence.folder),
-        "name": sequence.name,
-        "suffix": sequence.suffix,
-        "first": frames[0],
-        "last": frames[-1],
-        "rendered": len(due),
-        "skipped": len(frames) - len(due),
-    }
-
-
-def _checked(frames: Iterable[int]) -> list[int]:
-    frames = sorted(set(frames))
-    if not frames:
-        raise GidError("no_frames", "There are no frames to render.", "Choose at least one frame.")
-    return frames
-
-
-def _tell(progress: Progress | None, done: int, total: int, what: str = "Frame") -> None:
-    if progress is not None:
-        progress(done / total, f"{what} {min(done + 1, total)} of {total}")
 
 
 # --- errors and rooms that need torch ---------------------------------------------------------------------------

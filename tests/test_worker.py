@@ -15,7 +15,7 @@ import OpenEXR
 import pytest
 
 from gid_engine import __version__
-from gid_engine.jobs import BakeRecord
+from gid_engine.bake import BakeRecord
 from gid_engine.media import load_photo, read_frames, save_image
 from gid_engine.motion import Curve, Modes, Score, load_motion, save_motion
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..jobs import Take, predict_modes
-from ..media import load_photo, resize_photo
-from .options import add_predict_options, add_score_options, add_take_options, is_video, score_of
+from ..jobs import Take, predict_modes, proxy_of
+from ..media import load_photo
+from .options import add_predict_options, add_score_options, add_take_options, is_video, score_of, take_options
 from .progress import part, shown_progress
 from .render import add_render_options, render_take
 
@@ -25,6 +25,6 @@ def run(args: argparse.Namespace) -> None:
     with shown_progress("Animating") as progress:
         # About how the time divides for a loop of 150 frames of a photo from a phone.
         modes = predict_modes(photo, args.seed, args.mask, args.device, part(progress, 0, 0.3))
-        still = resize_photo(photo, args.size) if args.size else photo
-        take = Take(still, modes, score, args.device)
+        still = proxy_of(photo, args.size, args.proxy)
+        take = Take(still, modes, score, **take_options(args))
         print(render_take(take, args, video, part(progress, 0.3, 1)))

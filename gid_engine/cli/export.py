@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..jobs import Take, export_displacement, export_stmap
-from .options import add_score_options, add_take_options, frames_of, score_of, sequence_name
+from .options import add_score_options, add_take_options, frames_of, score_of, sequence_name, take_options
 from .progress import shown_progress
 
 
@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     if not wanted:
         args.refuse("give --displacement DIR or --stmap DIR")
     score = score_of(args)
-    take = Take.open(args.photo, args.motion, score, args.size, args.device)
+    take = Take.open(args.photo, args.motion, score, args.size, args.proxy, **take_options(args))
     for job, folder in wanted:
         with shown_progress(f"Writing {folder.name}") as progress:
             name = sequence_name(args.photo)

@@ -34,7 +34,39 @@ def add_score_options(parser: argparse.ArgumentParser) -> None:
 def add_take_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how it is made")
     group.add_argument("--size", type=whole(16, 16384), metavar="PX", help="long side (default: the photo's)")
+    group.add_argument(
+        "--proxy",
+        type=int,
+        choices=(1, 2, 4),
+        default=1,
+        help="2: half the size, 4: a quarter; faster (default 1)",
+    )
+    group.add_argument(
+        "--step",
+        type=_number(0.001, 1000),
+        default=1.0,
+        metavar="S",
+        help="how far the motion goes on from frame to frame: 0.25 is slow motion (default 1)",
+    )
     add_device_option(group)
+
+
+def take_options(args: argparse.Namespace) -> dict:
+    """What add_take_options asked for, as options of Take."""
+    exposure = {name: getattr(args, name) for name in ("shutter", "samples") if hasattr(args, name)}
+    return {"device": args.device, "step": args.step} | exposure
+
+
+def add_exposure_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it is exposed")
+    group.add_argument(
+        "--shutter",
+        type=_number(0, 360),
+        default=0.0,
+        metavar="DEGREES",
+        help="motion blur: 180 exposes each frame for half the time to the next (default 0: none)",
+    )
+    group.add_argument("--samples", type=whole(1, 64), default=8, help="moments of an exposure (default 8)")
 
 
 def add_device_option(parser) -> None:
@@ -54,7 +86,7 @@ def score_of(args: argparse.Namespace) -> Score:
     score = Score.load(args.score) if args.score else Score()
     changes = {}
     if args.frames and not args.score and args.frames.start == 0:
-        changes["loop_frames"] = len(args.frames)
+        changes["loop_frames"] = max(1, round(len(args.frames) * args.step))
     for name in ("amplitude", "speed"):
         if getattr(args, name) is not None:
             changes[name] = Curve.constant(getattr(args, name))
@@ -66,7 +98,7 @@ def score_of(args: argparse.Namespace) -> Score:
 
 def frames_of(args: argparse.Namespace, score: Score) -> range:
     """The frames asked for; by default one loop, or the default length where the score has no loop."""
-    return args.frames or range(score.loop_frames or Score.loop_frames)
+    return args.frames or range(max(1, round((score.loop_frames or Score.loop_frames) / args.step)))
 
 
 def is_video(out: Path) -> bool:

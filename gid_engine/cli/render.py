@@ -6,7 +6,18 @@ import argparse
 from pathlib import Path
 
 from ..jobs import FORMATS, Take, render_sequence, render_video
-from .options import add_score_options, add_take_options, frames_of, is_video, score_of, sequence_name
+from ..media import JPEG_QUALITY
+from .options import (
+    add_exposure_options,
+    add_score_options,
+    add_take_options,
+    frames_of,
+    is_video,
+    score_of,
+    sequence_name,
+    take_options,
+    whole,
+)
 from .progress import shown_progress
 
 
@@ -27,11 +38,13 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
         help="a video (.mp4 .mov .mkv .webm), or a folder for NAME_0000.png …; finished frames are kept",
     )
     parser.add_argument("--format", choices=FORMATS, help="of frames (default: png; exr of an EXR)")
+    parser.add_argument("--quality", type=whole(1, 100), default=JPEG_QUALITY, help="of JPEG (default 95)")
+    add_exposure_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     video, score = is_video(args.out), score_of(args)
-    take = Take.open(args.photo, args.motion, score, args.size, args.device)
+    take = Take.open(args.photo, args.motion, score, args.size, args.proxy, **take_options(args))
     with shown_progress("Rendering") as progress:
         print(render_take(take, args, video, progress))
 
@@ -41,5 +54,6 @@ def render_take(take: Take, args: argparse.Namespace, video: bool, progress) -> 
     frames = frames_of(args, take.score)
     if video:
         return render_video(take, frames, args.out, progress)["path"]
-    done = render_sequence(take, frames, args.out, sequence_name(args.photo), args.format, progress)
+    name = sequence_name(args.photo)
+    done = render_sequence(take, frames, args.out, name, args.format, progress, args.quality)
     return f"{done['folder']}: {done['rendered']} frames rendered, {done['skipped']} kept"

@@ -44,6 +44,47 @@ class DisplayTransform:
         return np.rint(srgb_from_linear(linear) * 255).astype(np.uint8)
 
 
+class LinearMean:
+    """The mean of frames of one photo in linear light with premultiplied alpha: what a camera sees while its
+    shutter is open. Pixels that are the photo's in every frame keep its bits.
+
+    8 and 16 bit count as sRGB, whatever profile they carry.
+    """
+
+    def __init__(self, photo: np.ndarray):
+        self._photo, self._count = photo, 0
+        self._total = np.zeros(photo.shape, np.float32)
+        self._moved = np.zeros(photo.shape[:2], bool)
+        if photo.dtype != np.float32:
+            steps = np.iinfo(photo.dtype).max
+            self._linear = linear_from_srgb(np.arange(steps + 1) / steps).astype(np.float32)
+
+    def add(self, frame: np.ndarray) -> None:
+        self._count += 1
+        self._moved |= (frame != self._photo).any(-1)
+        if frame.dtype == np.float32:
+            self._total += frame
+            return
+        linear = self._linear[frame[..., :3]]
+        if frame.shape[2] == 4:
+            alpha = frame[..., 3:] / np.float32(len(self._linear) - 1)
+            linear *= alpha
+            self._total[..., 3:] += alpha
+        self._total[..., :3] += linear
+
+    def pixels(self) -> np.ndarray:
+        """The mean, in the photo's shape and dtype."""
+        result = self._photo.copy()
+        moved = self._total[self._moved] / np.float32(self._count)
+        if result.dtype != np.float32:
+            if moved.shape[1] == 4:
+                moved[:, :3] /= np.maximum(moved[:, 3:], np.float32(1e-8))
+            moved[:, :3] = srgb_from_linear(moved[:, :3])
+            moved = np.rint(moved * (len(self._linear) - 1))
+        result[self._moved] = moved.astype(result.dtype)
+        return result
+
+
 def as_srgb8(photo: Photo) -> np.ndarray:
     """What the network sees: uint8 sRGB [H, W, 3], alpha over mid-grey, highlights of an EXR kept below white."""
     return DisplayTransform(photo, background=0.5, fit_highlights=True)(photo.pixels)

@@ -19,17 +19,22 @@ from .photo import Photo
 from .safe_write import safe_write
 from .tiff import encode_tiff
 
+JPEG_QUALITY = 95
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr")
 
 
 def save_image(
-    path: str | os.PathLike, pixels: np.ndarray, icc: bytes | None = None, chromaticities: tuple | None = None
+    path: str | os.PathLike,
+    pixels: np.ndarray,
+    icc: bytes | None = None,
+    chromaticities: tuple | None = None,
+    quality: int = JPEG_QUALITY,
 ) -> None:
     """Write pixels [H, W, 3 | 4] by the path's suffix.
 
     .png and .tif take uint8 and uint16, .exr float32 and float16, all without loss; .jpg takes uint8 without alpha
-    (quality 95, 4:4:4). Other pixels are a ValueError: `save_frame` converts. icc and chromaticities are written
-    where the format has a place for them. Raises GidError for an unknown suffix and where writing fails.
+    (4:4:4, quality 1…100). Other pixels are a ValueError: `save_frame` converts. icc and chromaticities are
+    written where the format has a place for them. Raises GidError for an unknown suffix and where writing fails.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -46,13 +51,17 @@ def save_image(
         return
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ValueError(f"{suffix} takes uint8 or uint16, not {pixels.dtype}")
-    encode = {".png": _encode_png, ".tif": encode_tiff, ".tiff": encode_tiff}.get(suffix, _encode_jpeg)
-    data = encode(pixels, icc)
+    if suffix == ".png":
+        data = _encode_png(pixels, icc)
+    elif suffix in (".tif", ".tiff"):
+        data = encode_tiff(pixels, icc)
+    else:
+        data = _encode_jpeg(pixels, icc, quality)
     with safe_write(path) as part:
         part.write_bytes(data)
 
 
-def save_frame(path: str | os.PathLike, pixels: np.ndarray, photo: Photo) -> None:
+def save_frame(path: str | os.PathLike, pixels: np.ndarray, photo: Photo, quality: int = JPEG_QUALITY) -> None:
     """Write a frame rendered from a photo, in the photo's bit depth, alpha and colour space as far as the format
     has them; into a format of another kind it goes by way of sRGB (alpha over black in JPEG; a profile is
     not applied in EXR)."""
@@ -62,11 +71,11 @@ def save_frame(path: str | os.PathLike, pixels: np.ndarray, photo: Photo) -> Non
         floats = (pixels.astype(np.float16) if photo.half else pixels) if linear else _to_linear(pixels)
         save_image(path, floats, chromaticities=photo.chromaticities)
     elif suffix in (".jpg", ".jpeg") and not (pixels.dtype == np.uint8 and pixels.shape[2] == 3):
-        save_image(path, DisplayTransform(photo)(pixels))
+        save_image(path, DisplayTransform(photo)(pixels), quality=quality)
     elif linear:
         save_image(path, _to_straight_16(pixels))
     else:
-        save_image(path, pixels, photo.icc)
+        save_image(path, pixels, photo.icc, quality=quality)
 
 
 def _to_linear(pixels: np.ndarray) -> np.ndarray:
@@ -101,9 +110,10 @@ def _encode_png(pixels: np.ndarray, icc: bytes | None) -> bytes:
     return png[:after_header] + chunk + png[after_header:]
 
 
-def _encode_jpeg(pixels: np.ndarray, icc: bytes | None) -> bytes:
+def _encode_jpeg(pixels: np.ndarray, icc: bytes | None, quality: int) -> bytes:
     if pixels.dtype != np.uint8 or pixels.shape[2] != 3:
         raise ValueError(f"JPEG takes uint8 RGB, not {pixels.dtype} with {pixels.shape[2]} channels")
     file = BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=95, subsampling=0, icc_profile=icc)
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.save(file, "JPEG", quality=quality, subsampling=0, icc_profile=icc)
     return file.getvalue()

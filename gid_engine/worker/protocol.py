@@ -22,9 +22,11 @@ Jobs, one at a time, the rest waiting in order (at most 16):
               -> path, seconds {stage: s}
     observe   clip, out, [photo_out], [onto], [mask], [start 0], [seconds 5], [stabilise false], [phase false]
               -> path, photo, notes, bands, lowest_hz, rms_px, gain_db, resonances, confidence, seconds {stage: s}
-    render    photo, motion, frames, out_dir, name, [score], [format], [video], [size], [device]
+    render    photo, motion, frames, out_dir, name, [score], [format], [video], [size], [proxy 1], [step 1],
+              [shutter 0], [samples 8], [quality 95], [device]
               -> folder, name, suffix, first, last, rendered, skipped[, video]
-    export    photo, motion, frames, out_dir, name, kind "displacement" | "stmap", [score], [size], [device]
+    export    photo, motion, frames, out_dir, name, kind "displacement" | "stmap", [score], [size], [proxy],
+              [step], [device]
               -> folder, name, suffix, first, last, rendered, skipped
 
 Paths are strings. observe reads the modes of a clip from frame `start` on; photo_out: a PNG to write with that
@@ -34,7 +36,9 @@ notes: sentences to show; rms_px: how far the liveliest places go, in pixels of 
 Codes to offer something for: clip_camera_moves (stabilise true), clip_cut, clip_too_short, clip_still.
 frames: a list of frame numbers, or {"first": A, "last": B}. score: a score's table, or the path
 of a score file. format: "png", "exr", "jpg", "tif"; by default what keeps the photo. video: a path, .mp4 .mov .mkv
-.webm. size: long side in pixels. device: "auto", "cuda", "mps", "cpu". Arrays and pictures are never in a line.
+.webm. size: long side in pixels; proxy: what to divide it by. step: how far the score goes on from frame to frame.
+shutter: degrees for which a frame is exposed, by so many samples. quality: of JPEG. device: "auto", "cuda", "mps",
+"cpu". Arrays and pictures are never in a line.
 Logs go to stderr. The process ends at the end of stdin, whatever it is doing, and leaves no half-written file.
 """
 
@@ -47,6 +51,7 @@ from pathlib import Path
 
 from ..errors import GidError
 from ..jobs import FORMATS
+from ..media import JPEG_QUALITY
 from ..motion import Score
 
 PROTOCOL = 1
@@ -203,6 +208,8 @@ _TAKE = {
     "name": (_text, _REQUIRED),
     "score": (_score, None),
     "size": (_whole(16, 16384), None),
+    "proxy": (_whole(1, 16), 1),
+    "step": (_number(0.001, 1000), 1.0),
     "device": _DEVICE,
 }
 _VERBS: dict[str, dict] = {
@@ -227,6 +234,13 @@ _VERBS: dict[str, dict] = {
         "stabilise": (_flag, False),
         "phase": (_flag, False),
     },
-    "render": _TAKE | {"format": (_one_of(*FORMATS), None), "video": (_path, None)},
+    "render": _TAKE
+    | {
+        "format": (_one_of(*FORMATS), None),
+        "quality": (_whole(1, 100), JPEG_QUALITY),
+        "video": (_path, None),
+        "shutter": (_number(0, 360), 0.0),
+        "samples": (_whole(1, 64), 8),
+    },
     "export": _TAKE | {"kind": (_one_of("displacement", "stmap"), _REQUIRED)},
 }

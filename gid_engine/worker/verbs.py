@@ -21,10 +21,19 @@ def observe(progress: Progress, **fields) -> dict:
     return observe_clip(progress=progress, **fields)
 
 
-def render(progress: Progress, frames, out_dir: Path, name: str, format: str | None, video: Path | None, **take):
+def render(
+    progress: Progress,
+    frames,
+    out_dir: Path,
+    name: str,
+    format: str | None,
+    quality: int,
+    video: Path | None,
+    **take,
+) -> dict:
     opened = _open(**take)
     share = 1.0 if video is None else 0.8  # encoding costs about a quarter of rendering
-    result = jobs.render_sequence(opened, frames, out_dir, name, format, _part(progress, 0, share))
+    result = jobs.render_sequence(opened, frames, out_dir, name, format, _part(progress, 0, share), quality)
     if video is None:
         return result
     sequence = FrameSequence(out_dir, name, result["suffix"])
@@ -37,10 +46,10 @@ def export(progress: Progress, frames, out_dir: Path, name: str, kind: str, **ta
     return job(_open(**take), frames, out_dir, name, progress)
 
 
-def _open(photo: Path, motion: Path, score: Score | Path | None, size: int | None, device: str) -> jobs.Take:
+def _open(photo: Path, motion: Path, score: Score | Path | None, **options) -> jobs.Take:
     if isinstance(score, Path):
         score = Score.load(score)
-    return jobs.Take.open(photo, motion, score or Score(), size, device)
+    return jobs.Take.open(photo, motion, score or Score(), **options)
 
 
 def _part(progress: Progress, start: float, end: float) -> Progress:

@@ -2,6 +2,8 @@
 where they belong. Closed forms against a high-accuracy integrator."""
 
 import itertools
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -301,7 +303,9 @@ def test_everything_goes_through_a_file(tmp_path):
         wind=Wind((Curve((0, 9), (1, 0)), 0.0), 1.0, Curve((0, 9), (0, 1)), speed=0.4),
     )  # fmt: skip
     score.save(tmp_path / "s.json")
-    assert Score.load(tmp_path / "s.json") == score
+    again = Score.load(tmp_path / "s.json")
+    assert Path(again.regions[0].mask) == tmp_path / "masks" / "é.png"
+    assert replace(again, regions=score.regions) == score
 
 
 def test_border_stays():

@@ -167,7 +167,7 @@ class Performance:
         bins = np.minimum(((along - low) / span * _TRAVEL_BINS).astype(int), _TRAVEL_BINS - 1).ravel()
         place = low + (np.arange(_TRAVEL_BINS) + 0.5) / _TRAVEL_BINS * span
         drive, _ = self._gusts
-        late = np.exp(-1j * np.outer(place, drive) / self.score.wind.speed)
+        late = np.exp(-1j * np.outer(place, drive) / max(self.score.wind.speed, 1e-6))
         result = np.empty((len(self._omega), len(drive)), np.complex128)
         for k, band in enumerate(self._base.modes):
             push = ((x * band[0] + y * band[1]) * self._rms).ravel().conj()

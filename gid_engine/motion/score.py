@@ -77,8 +77,8 @@ class Pin:
 class Region(_Keyed):
     """A part of the photo with a character of its own.
 
-    mask: path of an image (white is the region), relative to the score's file; amplitude, stiffness and damping
-    multiply those of the score; phase shifts its sway by so many turns of the slowest band.
+    mask: path of an image (white is the region), in a score's file relative to that file; amplitude, stiffness and
+    damping multiply those of the score; phase shifts its sway by so many turns of the slowest band.
     """
 
     mask: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
 from ..errors import GidError
@@ -55,7 +55,9 @@ def load(path: str | os.PathLike) -> Score:
         ) from error
     except (ValueError, RecursionError) as error:
         raise GidError("score_damaged", f"{path} is not a JSON score.", "Choose a score file.") from error
-    return from_dict(data, str(path))
+    score = from_dict(data, str(path))
+    regions = tuple(replace(r, mask=str(path.absolute().parent / r.mask)) for r in score.regions)
+    return replace(score, regions=regions)
 
 
 class _ScoreReader:

@@ -8,9 +8,10 @@ import json
 from pathlib import Path
 
 from ..media import safe_write
+from .options import whole
 from .progress import shown_progress
 
-# subject: module of gid_engine.evaluation with measure(data, progress) -> figures and report(figures) -> Markdown
+# subject: module of evaluation with measure(data, count, progress) -> figures and report(figures) -> Markdown
 SUBJECTS = {"render": "render_quality"}
 
 
@@ -23,6 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="folder with photos/, clips/ or gid_official/ (default: what needs no files); may be repeated",
     )
+    parser.add_argument(
+        "--count", type=whole(1, 10000), default=16, help="scenes and clips of each kind (default 16)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the report there (default: print it)")
 
@@ -30,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     subject = importlib.import_module(f"..evaluation.{SUBJECTS[args.subject]}", __package__)
     with shown_progress("Measuring") as progress:
-        figures = subject.measure(args.data, progress)
+        figures = subject.measure(args.data, args.count, progress)
     if args.json:
         _write(args.json, json.dumps(figures, indent=1) + "\n")
     report = subject.report(figures)

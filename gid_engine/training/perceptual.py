@@ -44,8 +44,13 @@ class PerceptualDistance(nn.Module):
         return maps
 
     def forward(self, pictures: Tensor, others: Tensor) -> Tensor:
+        return self.between(self.features(pictures), self.features(others))
+
+    @staticmethod
+    def between(features: list[Tensor], others: list[Tensor]) -> Tensor:
+        """The distance map of two pictures whose features are known."""
         total = 0
-        for a, b in zip(self.features(pictures), self.features(others), strict=True):
+        for a, b in zip(features, others, strict=True):
             difference = (a - b).square().sum(1, keepdim=True)
-            total = total + F.interpolate(difference, pictures.shape[-2:], mode="bilinear")
+            total = total + F.interpolate(difference, features[0].shape[-2:], mode="bilinear")
         return total / LAYERS

@@ -11,7 +11,7 @@ import bpy
 
 from . import bakes, material, sequence
 
-_PATIENCE = 3.0  # seconds that a render waits for a main thread which is busy otherwise
+_PATIENCE = 10.0  # seconds that a render with missing frames waits for a main thread which is busy otherwise
 _STALE = "GID Baked (out of date)"
 
 
@@ -19,10 +19,9 @@ def look_after(scene: bpy.types.Scene) -> list[str]:
     """What is wrong with the scene's baked planes, told on the console; missing frames are held."""
     told = []
     for plane in scene.objects:
-        surface = plane.active_material
-        if plane.type != "MESH" or plane.gid.display != "BAKED" or surface is None:
+        if not _is_baked(plane):
             continue
-        if plane.library is None and surface.library is None:
+        if plane.library is None and plane.active_material.library is None:
             if error := sequence.hold(plane, scene):
                 plane.gid.status, plane.gid.failed = str(error), True
                 told.append(f"{plane.name}: {error}")
@@ -31,6 +30,10 @@ def look_after(scene: bpy.types.Scene) -> list[str]:
     for line in told:
         print(f"GID: {line}")
     return told
+
+
+def _is_baked(plane: bpy.types.Object) -> bool:
+    return plane.type == "MESH" and plane.gid.display == "BAKED" and plane.active_material is not None
 
 
 def mark(plane: bpy.types.Object, scene: bpy.types.Scene) -> bool:
@@ -55,7 +58,7 @@ def _before_rendering(scene: bpy.types.Scene, _=None) -> None:
         look_after(scene)
         return
     # A render from the window runs beside the main thread, which alone may change data: that is asked to.
-    if not any(plane.gid.display == "BAKED" for plane in scene.objects if plane.type == "MESH"):
+    if not any(sequence.missing(plane) for plane in scene.objects if _is_baked(plane)):
         return
     done, name = threading.Event(), scene.name
 

@@ -27,10 +27,10 @@ class _Output:
         frames, size = bakes.estimate(plane, context.scene)
         layout.label(text=f"{frames} frames, about {size_text(size)}", icon="DISK_DRIVE")
         if bakes.out_of_date(plane, context.scene):
-            row = layout.row()
-            row.alert = True
-            row.label(text="Changed since it was baked", icon="ERROR")
-            row.operator("gid.bake", text="Bake")
+            column = layout.column(align=True)
+            column.alert = True
+            column.label(text="Changed since it was baked", icon="ERROR")
+            column.operator("gid.bake", text="Bake Again", icon="FILE_REFRESH")
         _draw_versions(layout, output)
         column = layout.column(align=True)
         column.operator("gid.bake", text="Bake New Version", icon="ADD").new_version = True

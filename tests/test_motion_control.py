@@ -154,6 +154,28 @@ def test_thousands_of_pokes_keep_few_places():
     assert np.isfinite(performance.displacement(150)).all()
 
 
+def test_a_growing_score_plays_as_if_it_had_been_whole():
+    modes, mask = two_plants(), np.tile(np.linspace(0, 1, 24, dtype=np.float32), (12, 1))
+    score = Score(regions=(Region("m.png", 0.5, 2.0),), wind=Wind((1.0, 0.2), 1.0, speed=0.3))
+    start = Performance(score, modes, [mask])
+    start.displacement(3)
+    poke = Impulse(2, 0.2, 0.2)
+    for grown in (
+        replace(score, impulses=(poke,)),
+        replace(score, impulses=(poke,), pins=(Pin(0.2, 0.5, 0.2),)),
+        replace(score, drags=(Drag(0, 5, 0.2, 0.2),), wind=Wind((0.0, 1.0), 1.0, seed=5)),
+    ):
+        continued = start.with_score(grown)
+        whole = Performance(grown, modes, [mask])
+        assert continued.displacement(17).tobytes() == whole.displacement(17).tobytes()
+        assert continued.displacement(17).tobytes() != start.displacement(17).tobytes()
+
+
+def test_what_has_rung_out_is_still():
+    performance = Performance(Score(**STILL, impulses=(Impulse(0, 0.3, 0.3),)), one_plant())
+    assert performance.displacement(60).any() and not performance.displacement(60 * 30).any()
+
+
 def test_hand_takes_along_and_lets_go():
     hand = Hand(Curve((10, 30), (0.3, 0.7)), 0.3, radius=0.08)
     performance = Performance(Score(**STILL, hands=(hand,)), one_plant())

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
 from .clock import Clock
 from .modes import Modes
-from .oscillator import frequency_response
 from .score import Hand, Score
-from .touch import Ringing, TouchedPlace
+from .touch import Ringing, Touchable, TouchedPlace
+from .wind import Air
 
 PLACES = 32  # touched places that are told apart; more are taken to the nearest of these
-_GUST_TERMS = 24
-_GUST_PERIOD = 89.0  # seconds after which the gusts of an endless take repeat
-_TRAVEL_BINS = 64
+STILL = 1e-6  # photo widths: what rings less has come to rest
 
 
 class Performance:
@@ -32,17 +30,14 @@ class Performance:
     def __init__(self, score: Score, modes: Modes, masks: Sequence[np.ndarray] = ()):
         if len(masks) != len(score.regions):
             raise ValueError(f"the score has {len(score.regions)} regions, there are {len(masks)} masks")
-        self.score, self.source = score, modes
-        held = _pinned(modes, score)
+        self.score, self.source, self._masks = score, modes, tuple(masks)
         groups = 1 + len(score.regions)
-        self._shares = _shares(masks, modes.grid)
         stiffness = np.repeat([1.0, *(r.stiffness for r in score.regions)], modes.bands)
         self._frequency = np.tile(modes.frequency_hz.astype(np.float64), groups) * np.sqrt(stiffness)
         self._zeta = np.tile(modes.damping.astype(np.float64), groups)
         self._zeta *= np.repeat([1.0, *(r.damping for r in score.regions)], modes.bands)
         self._omega = 2 * np.pi * self._frequency
         phase = np.repeat([0.0, *(r.phase for r in score.regions)], modes.bands) / modes.frequency_hz[0]
-        self._base = held if groups == 1 else _split(held, self._shares, self._frequency, self._zeta)
         self._sway = Clock((score.speed, 1), (score.stiffness, 0.5), start=score.rest_frame)
         self._ring = Clock((score.stiffness, 0.5))
         self._decay = Clock((score.damping, 1), (score.stiffness, 0.5))
@@ -50,7 +45,18 @@ class Performance:
         clock = modes.rest_time + phase
         shift = self._cycles + self._drift
         self._origin = np.exp(2j * np.pi * (self._frequency * clock + shift * score.loop_offset))
-        self._find_places(held)
+
+    def with_score(self, score: Score) -> Performance:
+        """The same modes and masks under another score, in a fraction of the time where only touches and keys have
+        changed: for a score that grows while it plays."""
+        new = Performance(score, self.source, self._masks)
+        kept = ["_rms"]
+        if (score.pins, score.regions) == (self.score.pins, self.score.regions):
+            kept += ["_held", "_shares", "_base", "_touchable"]
+            if _air(score) == _air(self.score):
+                kept += ["_moved_air"]
+        new.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
+        return new
 
     @cached_property
     def modes(self) -> Modes:
@@ -80,6 +86,20 @@ class Performance:
         for i, region in enumerate(score.regions, 1):
             q[i * self.source.bands : (i + 1) * self.source.bands] *= region.amplitude.at(frame)
         return np.concatenate([q, self._touched(frame)]) if self._places else q
+
+    @cached_property
+    def _held(self) -> Modes:
+        return _pinned(self.source, self.score)
+
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        return _shares(self._masks, self.source.grid)
+
+    @cached_property
+    def _base(self) -> Modes:
+        if not self.score.regions:
+            return self._held
+        return _split(self._held, self._shares, self._frequency, self._zeta)
 
     # The free sway
 
@@ -123,58 +143,20 @@ class Performance:
         length = math.hypot(x, y)
         if not strength or not length:
             return np.zeros(len(self._omega), np.complex128)
+        air = self._moved_air
         x, y = x / max(length, 1), y / max(length, 1)
-        lean = x * self._lean[0] + y * self._lean[1]
-        drive, amplitude = self._gusts
         omega = self._omega * math.sqrt(score.stiffness.at(frame))
         zeta = np.maximum(self._zeta * score.damping.at(frame), 0.02)
-        answer = amplitude * frequency_response(omega[:, None], zeta[:, None], drive)
-        if wind.speed:
-            answer = answer * self._travelling(round(x / length, 6), round(y / length, 6))
         seconds = (self._since_rest(frame) + score.loop_offset) / score.fps
-        gusts = (answer * np.exp(1j * drive * seconds)).real.sum(axis=1)
+        gusts = air.gusts(omega, zeta, (x / length, y / length), seconds)
         softness = np.square(self._omega[0] / self._omega)
-        return strength * lean * softness * (1 + wind.gust.at(frame) * gusts)
+        return strength * air.lean(x, y) * softness * (1 + wind.gust.at(frame) * gusts)
 
     @cached_property
-    def _gusts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Angular frequencies [J] and complex amplitudes [J] with rms 1 in sum.
-
-        Kaimal's spectrum of turbulence, S(n) ∝ (1 + 6nL/U)^(−5/3), with L/U = 2 s, at harmonics of the loop.
-        """
+    def _moved_air(self) -> Air:
         score = self.score
-        period = score.loop_frames / score.fps if score.loop_frames else _GUST_PERIOD
-        n = np.arange(1, _GUST_TERMS + 1) / period
-        power = np.power(1 + 12 * n, -5 / 3)
-        phase = np.exp(2j * np.pi * np.random.Generator(np.random.PCG64(score.wind.seed)).random(_GUST_TERMS))
-        return 2 * np.pi * n, np.sqrt(2 * power / power.sum()) * phase
-
-    @cached_property
-    def _lean(self) -> np.ndarray:
-        """Complex [2, bands]: q at which the whole leans to the right, and down; 1 in the direction that it takes
-        most easily."""
-        push = np.einsum("kchw,hw->ck", self._base.modes, self._rms).conj()
-        easiest = [np.linalg.svd(np.stack([p.real, p.imag]), compute_uv=False)[0] for p in push.T]
-        return push / np.maximum(easiest, 1e-30)
-
-    @lru_cache(maxsize=64)  # noqa: B019 - as long-lived as the performance
-    def _travelling(self, x: float, y: float) -> np.ndarray:
-        """Complex [bands, J]: what is left of each gust's push on a band, and when, as it travels along (x, y)."""
-        height, width = self.source.grid
-        aspect = self.source.photo_size[1] / self.source.photo_size[0]
-        along = x * (np.arange(width) + 0.5) / width + y * aspect * ((np.arange(height) + 0.5) / height)[:, None]
-        low, span = along.min(), np.ptp(along) + 1e-9
-        bins = np.minimum(((along - low) / span * _TRAVEL_BINS).astype(int), _TRAVEL_BINS - 1).ravel()
-        place = low + (np.arange(_TRAVEL_BINS) + 0.5) / _TRAVEL_BINS * span
-        drive, _ = self._gusts
-        late = np.exp(-1j * np.outer(place, drive) / max(self.score.wind.speed, 1e-6))
-        result = np.empty((len(self._omega), len(drive)), np.complex128)
-        for k, band in enumerate(self._base.modes):
-            push = ((x * band[0] + y * band[1]) * self._rms).ravel().conj()
-            profile = np.bincount(bins, push.real, _TRAVEL_BINS) + 1j * np.bincount(bins, push.imag, _TRAVEL_BINS)
-            result[k] = profile @ late / (profile.sum() or 1)
-        # A band that the even wind hardly moves must not be blown up by the uneven one.
-        return result / np.maximum(1, np.abs(result))
+        period = score.loop_frames / score.fps if score.loop_frames else None
+        return Air(self._base, self._rms, period, score.wind.speed, score.wind.seed)
 
     @cached_property
     def _rms(self) -> np.ndarray:
@@ -182,36 +164,50 @@ class Performance:
 
     # Touches
 
-    def _find_places(self, held: Modes) -> None:
+    @cached_property
+    def _touchable(self) -> Touchable:
+        return Touchable(self._held)
+
+    @cached_property
+    def _places(self) -> list[TouchedPlace]:
+        return [place for place, _ in self._touches]
+
+    @cached_property
+    def _acts(self) -> list[list[tuple]]:
+        return [acts for _, acts in self._touches]
+
+    @cached_property
+    def _touches(self) -> list[tuple[TouchedPlace, list[tuple]]]:
         """The places touched, and for each what acts there: (kind, frames, complex displacements)."""
-        self._places: list[TouchedPlace] = []
-        self._acts: list[list[tuple]] = []
         score = self.score
         acts = [("blow", i.frame, _along(i.direction, i.strength)) for i in score.impulses]
         acts += [("drag", d.frame_start, d.frame_release, complex(*d.offset)) for d in score.drags]
         touches = [(t.x, t.y, t.radius, act) for t, act in zip(score.impulses + score.drags, acts, strict=True)]
-        touches += [touch for hand in self.score.hands for touch in self._strokes(hand)]
-        omega = 2 * np.pi * held.frequency_hz.astype(np.float64)
-        power = sum(
-            w * (np.abs(band) ** 2).sum(0) for w, band in zip(omega / omega.sum(), held.modes, strict=True)
-        )
+        touches += [touch for hand in score.hands for touch in self._strokes(hand)]
+        found: list[tuple[TouchedPlace, list[tuple]]] = []
         for x, y, radius, act in touches:
             if act[-1] == 0:
                 continue
-            near = self._nearest_place(x, y, radius)
+            near = self._nearest(found, x, y, radius)
             if near is None:
-                near = len(self._places)
-                self._places.append(TouchedPlace(held, omega, x, y, radius, float(power.max())))
-                self._acts.append([])
-            self._acts[near].append(act)
-        self._longest = [sum(abs(act[-1]) for act in acts) or 1.0 for acts in self._acts]
-        self._ringing = [self._tuned(place) for place in self._places]
+                near = len(found)
+                found.append((self._touchable.place(x, y, radius), []))
+            found[near][1].append(act)
+        return found
 
-    def _nearest_place(self, x: float, y: float, radius: float) -> int | None:
+    @cached_property
+    def _longest(self) -> list[float]:
+        return [sum(abs(act[-1]) for act in acts) for acts in self._acts]
+
+    @cached_property
+    def _ringing(self) -> list[Ringing]:
+        return [self._tuned(place) for place in self._places]
+
+    def _nearest(self, found: list[tuple], x: float, y: float, radius: float) -> int | None:
         aspect = self.source.photo_size[1] / self.source.photo_size[0]
         distances = [
             math.hypot(p.x - x, (p.y - y) * aspect) + abs(math.log((p.radius + 1e-3) / (radius + 1e-3))) * radius
-            for p in self._places
+            for p, _ in found
         ]
         if not distances:
             return None
@@ -256,7 +252,7 @@ class Performance:
                 s = min(max((frame - start) / max(release - start, 1e-9), 0.0), 1.0)
                 seconds, damping, size = self._ringing_time(release, max(frame, release))
                 q[i] += s * s * (3 - 2 * s) * offset * size * ringing.released(seconds, damping)
-            q[i] /= self._longest[i]
+            q[i] = q[i] / self._longest[i] if abs(q[i]) >= STILL else 0
         return q
 
     def _ringing_time(self, start: float, frame: float) -> tuple[float, float, float]:
@@ -271,6 +267,12 @@ class Performance:
         size = (stiffness.at(start) / stiffness.at(frame)) ** 0.25
         mean = decayed / turned if turned > 1e-12 else self.score.damping.at(start)
         return turned / self.score.fps, mean, size
+
+
+def _air(score: Score) -> tuple:
+    """What the air's movement hangs on, besides the modes."""
+    wind = score.wind
+    return score.fps, score.loop_frames, None if wind is None else (wind.speed, wind.seed)
 
 
 def _along(direction: tuple[float, float], strength: float) -> complex:

@@ -20,6 +20,24 @@ _WEAK = 0.03  # of a place's power: directions in which it hardly moves
 _FARTHEST = 2.5  # times as far as the touched place is moved, the tips go
 
 
+class Touchable:
+    """Modes that are touched; a place that was found once is kept."""
+
+    def __init__(self, modes: Modes):
+        self.modes = modes
+        self._omega = 2 * np.pi * modes.frequency_hz.astype(np.float64)
+        weight = self._omega / self._omega.sum()
+        power = sum(w * (np.abs(band) ** 2).sum(0) for w, band in zip(weight, modes.modes, strict=True))
+        self._liveliest = float(power.max())
+        self._places: dict[tuple[float, float, float], TouchedPlace] = {}
+
+    def place(self, x: float, y: float, radius: float) -> TouchedPlace:
+        key = x, y, radius
+        if key not in self._places:
+            self._places[key] = TouchedPlace(self.modes, self._omega, x, y, radius, self._liveliest)
+        return self._places[key]
+
+
 class TouchedPlace:
     """A place (x, y in 0…1 of width and height; radius in photo widths) and all that follows it.
 

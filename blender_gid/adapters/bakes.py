@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import degrees
 from pathlib import Path
 
 import bpy
@@ -143,7 +144,9 @@ def _ingredients(plane, scene: bpy.types.Scene, frames: tuple[int, int] | None) 
     if output.file_format in _FORMATS:
         options["format"] = _FORMATS[output.file_format]
     if output.size != "FULL":
-        options["size"] = max(16, max(plane.gid.photo_size) // _SHARE[output.size])
+        options["proxy"] = _SHARE[output.size]
+    if output.motion_blur:
+        options["shutter"], options["samples"] = degrees(output.shutter), output.blur_samples
     photo, motion = files.photo_path(plane), files.motion_path(plane)
     return Ingredients(values.score().to_dict(), photo, motion, options), range_
 

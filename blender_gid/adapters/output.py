@@ -1,7 +1,17 @@
 """What a plane is baked to, and its versions, kept on its object as `object.gid.output`."""
 
+from math import pi
+
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import (
+    BoolProperty,
+    CollectionProperty,
+    EnumProperty,
+    FloatProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
 
 from . import compat
 
@@ -52,6 +62,28 @@ class GID_PG_output(bpy.types.PropertyGroup):
             ("QUARTER", "1/4", "A quarter of the width and height"),
         ),
         default="FULL",
+        **_FIXED,
+    )
+    motion_blur: BoolProperty(
+        name="Motion Blur",
+        description="Blur what moves, as a camera's shutter does: takes longer to bake",
+        **_FIXED,
+    )
+    shutter: FloatProperty(
+        name="Shutter",
+        description="How long each frame is exposed: 180° is half the time from frame to frame",
+        subtype="ANGLE",
+        default=pi,
+        min=0,
+        max=2 * pi,
+        **_FIXED,
+    )
+    blur_samples: IntProperty(
+        name="Samples",
+        description="Moments of which each blurred frame is made: more are smoother, and take longer",
+        default=8,
+        min=2,
+        max=64,
         **_FIXED,
     )
     video: BoolProperty(

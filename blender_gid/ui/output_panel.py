@@ -24,6 +24,10 @@ class _Output:
         column.prop(output, "file_format")
         column.row().prop(output, "size", expand=True)
         column.prop(output, "video")
+        column.prop(output, "motion_blur")
+        if output.motion_blur:
+            column.prop(output, "shutter")
+            column.prop(output, "blur_samples")
         frames, size = bakes.estimate(plane, context.scene)
         layout.label(text=f"{frames} frames, about {size_text(size)}", icon="DISK_DRIVE")
         if bakes.out_of_date(plane, context.scene):

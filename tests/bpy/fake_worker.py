@@ -53,7 +53,7 @@ def misbehave(request):
         say(id=request["id"], type="progress", fraction=float("nan"), message=None)
     if HOW in REFUSALS:
         code, message, action = REFUSALS[HOW]
-        if HOW == "full" and "size" in request:
+        if HOW == "full" and "proxy" in request:
             return False
         say(id=request["id"], type="error", code=code, message=message, action=action)
         return True

@@ -133,6 +133,16 @@ def test_every_format_is_written_linked_and_has_its_colours(moving):
         assert ("Linear" in image.colorspace_settings.name) == (suffix == ".exr"), suffix
 
 
+def test_motion_blur_smears_what_moves_and_keeps_what_rests(moving):
+    bpy.ops.gid.bake()
+    sharp = read(frames(moving) / "p_0003.png").reshape(64, 96, 4)
+    moving.gid.output.motion_blur, moving.gid.output.blur_samples = True, 4
+    bpy.ops.gid.bake()
+    assert not moving.gid.status.count("as they were")
+    blurred = read(frames(moving) / "p_0003.png").reshape(64, 96, 4)
+    assert np.abs(np.diff(blurred[..., :3], axis=1)).sum() < np.abs(np.diff(sharp[..., :3], axis=1)).sum()
+
+
 def test_proxy_video_and_the_motion_itself(moving):
     moving.gid.output.size, moving.gid.output.video = "HALF", True
     bpy.ops.gid.bake()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import cv2
@@ -17,12 +18,12 @@ _RANSAC_PX = 1.0
 
 
 def check_cuts(clip: Clip) -> None:
-    """Raise GidError where the picture changes from one frame to the next, or has become another one."""
+    """Raise GidError where the picture changes wholly from one frame to the next."""
     thumbs = np.stack([cv2.resize(f, (64, 64), interpolation=cv2.INTER_AREA) for f in clip.frames])
     flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
     step = np.abs(np.diff(flat, axis=0)).mean(1)
     usual = np.median(step) + 1.0  # of 255
-    likeness = np.array([_correlation(a, b) for a, b in zip(flat, flat[1:], strict=False)])
+    likeness = np.array([_correlation(a, b) for a, b in itertools.pairwise(flat)])
     cuts = np.flatnonzero((step > 6 * usual) & (likeness < 0.85))
     if len(cuts):
         raise GidError(
@@ -30,7 +31,13 @@ def check_cuts(clip: Clip) -> None:
             f"{clip.path} has a cut at second {clip.second(cuts[0] + 1):.1f}.",
             "Choose a part without cuts by the start and the number of seconds.",
         )
-    other = np.flatnonzero(np.array([_correlation(flat[clip.start], f) for f in flat]) < 0.4)
+
+
+def check_same_picture(clip: Clip) -> None:
+    """Raise GidError where the picture has become another one little by little."""
+    thumbs = np.stack([cv2.resize(f, (16, 16), interpolation=cv2.INTER_AREA) for f in clip.frames])
+    flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
+    other = np.flatnonzero(np.array([_correlation(flat[clip.start], f) for f in flat]) < 0.3)
     if len(other):
         raise GidError(
             "clip_changes",

@@ -132,7 +132,7 @@ def _check(clip: Clip) -> None:
 
 
 def _decoded(path: Path, notes: list[str]) -> Iterator[tuple[float, av.VideoFrame]]:
-    """(presentation time in seconds from the first frame, frame); ends early, with a note, where data is damaged."""
+    """(seconds from the first frame, frame); ends early, with a note, where data is damaged."""
     first = last = None
     try:
         with av.open(str(path)) as container:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import GidError
 from ..motion import Modes, loopify, spectrum_from_trajectories
-from .camera import check_camera, check_cuts, stabilised
+from .camera import check_camera, check_cuts, check_same_picture, stabilised
 from .clip import FPS, MIN_SECONDS, Clip, read_clip
 from .flow import Tracks, track
 from .resonance import band_damping, resonances
@@ -71,6 +71,7 @@ def observe(
         clip = stabilised(clip)
     else:
         check_camera(clip)
+    check_same_picture(clip)
     clock.stage("camera")
     tracks = track(clip, phase, lambda fraction, message: told(0.15 + 0.7 * fraction, message))
     clock.stage("flow")
@@ -87,7 +88,9 @@ def _observation(clip: Clip, tracks: Tracks, seconds: float, clock: _Clock) -> O
     period = len(loop) / FPS
     bands = _bands(period, clip)
     spectrum = spectrum_from_trajectories(loop, bands)
-    trust = tracks.trust * _steadiness(loop, spectrum)
+    hum = _hum(loop)
+    trust = tracks.trust * _steadiness(spectrum, hum)
+    spectrum = _above_hum(spectrum, hum)
     colour = cv2.resize(clip.small, loop.shape[:1:-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     measured = np.concatenate([spectrum.real, spectrum.imag, loop.mean(0)[None]]).astype(np.float32)
     likely = believable(measured, trust, colour)
@@ -186,14 +189,25 @@ def _bands(period: float, clip: Clip) -> int:
     return bands
 
 
-def _steadiness(loop: np.ndarray, spectrum: np.ndarray) -> np.ndarray:
-    """Float32 [h, w], 0…1: how small the hum above what plants can do is, against how much the clip moves."""
+def _hum(loop: np.ndarray) -> np.ndarray:
+    """Float32 [h, w]: mean |S_k|² of a band above what plants can do. Flow's noise is about alike in all bands."""
     first = int(_HUM_HZ * len(loop) / FPS)
     hum = np.abs(np.fft.rfft(loop, axis=0)[first : 2 * first]) * (2 / len(loop))
-    noise = np.square(hum).sum(1).mean(0) * len(spectrum) / 2
+    return cv2.GaussianBlur(np.square(hum).sum(1).mean(0).astype(np.float32), (0, 0), 1.5)
+
+
+def _steadiness(spectrum: np.ndarray, hum: np.ndarray) -> np.ndarray:
+    """Float32 [h, w], 0…1: how small the noise is, against how much the clip moves."""
     rms = np.sqrt(np.square(np.abs(spectrum)).sum((0, 1)) / 2)
     scale = max(0.05, 0.25 * float(np.percentile(rms, 99)))
-    return (1 / (1 + cv2.GaussianBlur(noise.astype(np.float32), (0, 0), 1.5) / scale**2)).astype(np.float32)
+    return (1 / (1 + hum * len(spectrum) / 2 / scale**2)).astype(np.float32)
+
+
+def _above_hum(spectrum: np.ndarray, hum: np.ndarray) -> np.ndarray:
+    """The bands without what noise alone would give: Wiener's factor 1 − N/|S|², |S|² pooled over neighbours."""
+    power = np.square(np.abs(spectrum)).sum(1).astype(np.float32)
+    pooled = np.stack([cv2.GaussianBlur(p, (0, 0), 2.0) for p in power])
+    return spectrum * np.maximum(1 - hum / (pooled + 1e-12), 0)[:, None]
 
 
 def _nearest_rest(modes: np.ndarray, mean: np.ndarray, frequency: np.ndarray) -> float:

@@ -1,9 +1,9 @@
 """Motion below a third of a pixel from local phase: a complex steerable pyramid in numpy's FFT.
 
 A band of the pyramid is a one-sided (analytic) wave packet of one size and direction; a shift by d turns its phase
-by −∇φ·d (Fleet & Jepson 1990; Davis et al., "Visual Vibrometry", CVPR 2015). Least squares over bands and a window,
-weighted by amplitude², gives d. Filters as in Portilla & Simoncelli (2000): raised cosine in log frequency, cosⁿ⁻¹
-in angle. Linear only while the shift stays under about a quarter of the finest wavelength, so for small motion.
+by −∇φ·d (Fleet & Jepson 1990; Davis et al., "Visual Vibrometry", CVPR 2015). Least squares over bands and a
+window, weighted by amplitude², gives d. Filters as in Portilla & Simoncelli (2000): raised cosine in log
+frequency, cosⁿ⁻¹ in angle. Linear only while the shift stays under about a quarter of the finest wavelength.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ def resonances(motion: np.ndarray, fps: float, top_hz: float) -> list[tuple[floa
 
 
 def band_damping(found: list[tuple[float, float]], frequency_hz: np.ndarray) -> np.ndarray:
-    """The damping ratio of each band: that of the nearest resonance within a third of an octave, else the default."""
+    """Damping ratios of the bands: of the nearest resonance within a third of an octave, else the default."""
     damping = np.full(len(frequency_hz), DEFAULT_DAMPING, np.float32)
     for band, frequency in enumerate(frequency_hz):
         near = [(abs(np.log2(f / frequency)), zeta) for f, zeta in found]

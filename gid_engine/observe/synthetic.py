@@ -1,4 +1,4 @@
-"""Clips whose motion is known exactly: a picture moved by smooth periodic fields, to measure what observe finds."""
+"""Clips whose motion is known exactly: a picture moved by smooth fields, to measure what observe finds."""
 
 from __future__ import annotations
 
@@ -99,6 +99,6 @@ def _inverse_warp(picture: np.ndarray, d: np.ndarray) -> np.ndarray:
 def _forward(d: np.ndarray) -> np.ndarray:
     y, x = np.mgrid[0 : d.shape[1], 0 : d.shape[2]].astype(np.float32)
     moved = d.copy()
-    for _ in range(12):  # F ← d(p + F) contracts, since the fields are smooth
+    for _ in range(6):  # F ← d(p + F) contracts, since the fields are smooth
         moved = np.stack([cv2.remap(c, x + moved[0], y + moved[1], cv2.INTER_LINEAR) for c in d])
     return moved

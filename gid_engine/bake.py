@@ -60,10 +60,12 @@ def bake(
     key_of: Callable[[int], str],
     write: Callable[[int, Path], None],
     progress: Progress | None,
+    remark: Callable[[], str] = str,
 ) -> dict:
     """Write the frames whose files are not there, or were made from another key.
 
-    key_of: what a frame follows from; write: makes its file, on threads of its own, AT_ONCE at a time. Returns
+    key_of: what a frame follows from; write: makes its file, on threads of its own, AT_ONCE at a time; remark: what
+    is to be said beside the progress, if anything. Returns
     {"folder", "name", "suffix", "first", "last", "rendered", "skipped"}.
     """
     frames = checked_frames(frames)

@@ -134,7 +134,11 @@ class Take:
     @cached_property
     def renderer(self):
         return _room("render").Renderer(
-            self.photo.pixels, self.performance.modes, device=self.device, photo_sha256=self.photo.sha256
+            self.photo.pixels,
+            self.performance.modes,
+            device=self.device,
+            photo_sha256=self.photo.sha256,
+            plain_modes=self.modes,
         )
 
     def q(self, frame: float) -> np.ndarray:

@@ -40,9 +40,10 @@ class BackwardFlow:
         # From photo widths to pixels of the grid.
         self.scale = float(w), float(h * photo_size[0] / photo_size[1])
         rms = modes.rms()
+        self.cells = rms.shape
         guide = guide_motion(colour, cv2.resize(rms, (w, h)))
         # From pixels of the splat grid to cells of the modes, pixel centres on both.
-        self.positions = (guide.positions + 0.5) * np.float32([rms.shape[1] / w, rms.shape[0] / h]) - 0.5
+        self.positions = (guide.positions + 0.5) * np.float32([self.cells[1] / w, self.cells[0] / h]) - 0.5
         self.taper = border_taper(*self.grid)
         self.rms = _look_up(rms, self.positions) * self.taper
         self.reach = min(4 * float(self.rms.max()) * w, 0.08 * max(h, w)) + 2
@@ -68,9 +69,8 @@ class BackwardFlow:
     def displacement(self, coarse: np.ndarray) -> np.ndarray:
         """Modes.displacement [h, w, 2] on the splat grid: float32 [gh, gw, 2] in photo widths, guided by the
         photo's edges, zero at the border. Nothing moves farther than a photo width."""
-        fine = _look_up(np.clip(coarse, -1, 1), self.positions)
-        fine *= self.taper[..., None]
-        return fine
+        planes = cv2.split(np.clip(coarse, -1, 1))
+        return np.dstack([_look_up(plane, self.positions) * self.taper for plane in planes])
 
     def __call__(self, coarse: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Modes.displacement [h, w, 2] -> (x, y, share): float32 [gh, gw] each. A pixel of the frame at p shows
@@ -98,7 +98,7 @@ class _Band:
         rows = slice(max(0, top - OUTLINE - 1), min(whole.grid[0], bottom + OUTLINE + 1))
         self.grid, self.scale = whole.grid, whole.scale
         self.positions, self.taper, self.in_front = (
-            plane[rows] for plane in (whole.positions, whole.taper[..., None], whole.in_front)
+            plane[rows] for plane in (whole.positions, whole.taper, whole.in_front)
         )
         down, right = whole.tears
         self.tears = down[rows.start : rows.stop - 1], right[rows]
@@ -116,7 +116,7 @@ class _Band:
         """Splats −flow: (first row, sums [4, rows, gw] of x, y, weight and coverage)."""
         if not len(self.weight):
             return 0, np.zeros((4, 0, self.grid[1]), np.float32)
-        flow = cv2.split(_look_up(coarse, self.positions) * self.taper)
+        flow = [_look_up(plane, self.positions) * self.taper for plane in cv2.split(coarse)]
         steps = [plane * np.float32(scale) for plane, scale in zip(flow, self.scale, strict=True)]
         whole = _wholeness(*steps, self.in_front, self.tears)
         flow_x, flow_y, step_x, step_y, whole = (
@@ -184,8 +184,9 @@ def _stretch(along, next_along, across, next_across) -> np.ndarray:
     return stretch
 
 
-def _look_up(maps: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    return cv2.remap(maps, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _look_up(plane: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    # Plane by plane: of two channels at once OpenCV reads in steps of 1/32 cell, which slow motion shows.
+    return cv2.remap(plane, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _square(radius: int) -> np.ndarray:

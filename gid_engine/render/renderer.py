@@ -8,6 +8,7 @@ nothing landed. Splatting the flow instead of the colours keeps the photo's shar
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property
 
 import cv2
@@ -17,6 +18,7 @@ import torch
 from ..errors import GidError
 from ..motion import Modes
 from .backward import BackwardFlow
+from .device import DeviceFrames
 from .plate import background_plate
 from .refiner import Refiner, add_correction
 from .sample import keeps_still_bits, perceptual, premultiplied, sample_photo, straight
@@ -36,8 +38,10 @@ class Renderer:
     """Renders frames of one photo. Setting up (guide and plate) happens at the first frame.
 
     photo_pixels: [H, W, 3 or 4] uint8, uint16 or float32 (conventions: docs/ARCHITECTURE.md); not copied, not
-    changed. modes: the photo's motion. device: "auto" | "cpu" | "cuda" | "mps"; photo_sha256: hash of the
-    photo's file for frame_key, by default the hash of the pixels. refine: let the network mend disocclusions.
+    changed. modes: the photo's motion; plain_modes: those among them by which front and back are told, by default
+    all. device: "auto" | "cpu" | "cuda" | "mps", or a torch.device, which goes the way of a graphics card;
+    photo_sha256: hash of the photo's file for frame_key, by default the hash of the pixels. refine: let the
+    network mend disocclusions. remark: what a person should know of the frames so far, "" if nothing.
 
     Raises GidError if the modes do not belong to a photo of these proportions.
     """
@@ -46,13 +50,16 @@ class Renderer:
         self,
         photo_pixels: np.ndarray,
         modes: Modes,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         photo_sha256: str = "",
         refine: bool = REFINE,
+        plain_modes: Modes | None = None,
     ):
         _check_photo(photo_pixels, modes)
-        self.photo, self.modes = photo_pixels, modes
+        self.photo, self.modes, self.plain_modes = photo_pixels, modes, plain_modes or modes
         self.device = _device(device)
+        self.remark = ""
+        self._on_card = isinstance(device, torch.device) or self.device.type != "cpu"
         self._photo_sha256, self.refine = photo_sha256, refine
         height, width = self.size = photo_pixels.shape[:2]
         scale = min(1.0, SPLAT_SIDE / max(height, width))
@@ -65,7 +72,11 @@ class Renderer:
 
         Raises GidError if the motion is not finite there.
         """
-        flow = self._backward_flow(q)
+        coarse = self._coarse(q)
+        frame = self._try_card(lambda card: self._render_on_card(card, coarse))
+        if frame is not None:
+            return frame
+        flow = self._backward(coarse)
         correction = self._correction(flow)
         frame = self.photo.copy()
         rows_a_band = max(1, BAND_PIXELS // self.size[1])
@@ -92,8 +103,12 @@ class Renderer:
         return _enlarge(self._backward_flow(q)[2], self.size, (0, self.size[0], 0, self.size[1]))
 
     def frame_key(self, q: np.ndarray) -> str:
-        """SHA-256 of everything the frame at q follows from; cheap, renders nothing."""
-        return hashlib.sha256(self._still_key + np.asarray(q, np.complex64).tobytes()).hexdigest()
+        """SHA-256 of everything the frame at q follows from, modes that move it alone; cheap, renders nothing."""
+        digest = hashlib.sha256(self._still_key)
+        for key, amount in zip(self._map_keys, np.asarray(q, np.complex64), strict=True):
+            if amount:
+                digest.update(key + amount.tobytes())
+        return digest.hexdigest()
 
     # What every frame shares
 
@@ -101,13 +116,15 @@ class Renderer:
     def _still_key(self) -> bytes:
         digest = hashlib.sha256(f"{RENDERER_VERSION} {cv2.__version__}".encode())
         digest.update(self._photo_sha256.encode() or np.ascontiguousarray(self.photo).data)
-        digest.update(
-            repr(
-                (self.photo.shape, self.photo.dtype.str, self.modes.modes.shape, type(self).__name__, self.refine)
-            ).encode()
-        )
-        digest.update(self.modes.modes.data)
+        kind = self.photo.shape, self.photo.dtype.str, type(self).__name__, self.refine
+        digest.update(repr(kind).encode())
+        digest.update(repr(self.plain_modes.modes.shape).encode())
+        digest.update(self.plain_modes.modes.data)
         return digest.digest()
+
+    @cached_property
+    def _map_keys(self) -> list[bytes]:
+        return [hashlib.sha256(band.data).digest() for band in self.modes.modes]
 
     @cached_property
     def _small(self) -> np.ndarray:
@@ -117,7 +134,7 @@ class Renderer:
     @cached_property
     def _backward(self) -> BackwardFlow:
         colour = perceptual(self._small, self.photo.dtype)
-        return BackwardFlow(colour, self.modes, self.size[::-1])
+        return BackwardFlow(colour, self.plain_modes, self.size[::-1])
 
     @cached_property
     def _plate(self) -> np.ndarray:
@@ -135,7 +152,35 @@ class Renderer:
         return displacement
 
     def _backward_flow(self, q: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self._backward(self._coarse(q))
+        coarse = self._coarse(q)
+        flow = self._try_card(lambda card: tuple(card.flow(coarse).cpu().numpy()))
+        return self._backward(coarse) if flow is None else flow
+
+    # On a graphics card
+
+    @cached_property
+    def _card(self) -> DeviceFrames:
+        return DeviceFrames(self.photo, self._backward, self._plate, self.device)
+
+    def _try_card(self, work: Callable[[DeviceFrames], np.ndarray]):
+        """What the graphics card makes of the work; None without a card, and once its memory is full."""
+        if not self._on_card:
+            return None
+        try:
+            return work(self._card)
+        except torch.OutOfMemoryError:
+            self.remark = f"The memory of {self.device} is full: rendering goes on, on the CPU."
+            self._on_card, self.device = False, torch.device("cpu")
+            vars(self).pop("_card", None)
+            return None
+
+    def _render_on_card(self, card: DeviceFrames, coarse: np.ndarray) -> np.ndarray:
+        flow = card.flow(coarse)
+        frame = card.render(flow, STILL_PX)
+        correction = self._correction(tuple(flow.cpu().numpy())) if self.refine else None
+        if correction is not None:
+            add_correction(frame, _enlarge(correction, self.size, (0, self.size[0], 0, self.size[1])))
+        return frame
 
     @cached_property
     def _refiner(self) -> Refiner:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 import torch
 
-# Fixed point: values of up to 1 in 34 bits (a weight of e^-12 still has 5 digits), the shares of the four pixels
-# in 12; that leaves room for 2^17 full samples in one pixel.
-VALUE_BITS, SHARES = 34, 1 << 12
+# Fixed point: values of up to 1 in 32 bits (a weight of e^-12 still has 4 digits), the shares of the four pixels
+# in 15; that leaves room for 2^16 full samples in one pixel.
+VALUE_BITS, SHARES = 32, 1 << 15
 CPU_CHUNK = 1 << 14  # samples at a time on the CPU, so that they stay in its cache
 
 

@@ -9,5 +9,5 @@ gid.gain_mid = 1.1
 gid.gain_high = 1.2
 gid.stiffness = 1
 gid.damping = 0.8
-gid.wind_strength = 1.2
+gid.wind_strength = 0.9
 gid.wind_gust = 1.0

@@ -5,11 +5,11 @@ import time
 
 import bpy
 
-from ..adapters import bakes, farm, jobs
+from ..adapters import bakes, farm, gather, jobs
 from ..core import engine
 from ..core.bake import parse_frames
 from ..core.engine import GidError
-from .base import describe, photos_of
+from .base import UNDOABLE, describe, photos_of, refuse
 
 _TEXT = "Farm Check"
 
@@ -29,6 +29,31 @@ class GID_OT_check_farm(bpy.types.Operator):
             context.window_manager.popup_menu(_drawn(lines), title=self.bl_label, icon="INFO")
         wrong = [finding for finding in findings if finding.wrong]
         self.report({"WARNING" if wrong else "INFO"}, str(wrong[0]) if wrong else lines[0])
+        return {"FINISHED"}
+
+
+class GID_OT_gather_files(bpy.types.Operator):
+    """Bring photos, motions and frames of all animated photos beside the .blend file, where a farm finds them"""
+
+    bl_idname = "gid.gather_files"
+    bl_label = "Bring Files Beside the .blend"
+    bl_options = UNDOABLE
+
+    @classmethod
+    def poll(cls, context):
+        if not bpy.data.filepath:
+            cls.poll_message_set("Save the file first")
+            return False
+        return True
+
+    def execute(self, context):
+        brought = 0
+        for plane in photos_of(context, "ALL"):
+            try:
+                brought += gather.gather(plane)
+            except GidError as error:
+                return refuse(self, error, plane)
+        self.report({"INFO"}, f"{brought} files and folders were brought beside {bpy.data.filepath}.")
         return {"FINISHED"}
 
 
@@ -126,7 +151,7 @@ def _told(error: GidError) -> int:
     return 1
 
 
-CLASSES = (GID_OT_check_farm,)
+CLASSES = (GID_OT_check_farm, GID_OT_gather_files)
 _commands: list = []
 
 

@@ -44,6 +44,7 @@ class _Output:
         row.operator("gid.export_motion", text="Displacement").kind = "displacement"
         row.operator("gid.export_motion", text="ST-Map").kind = "stmap"
         column.operator("gid.check_farm", icon="CHECKMARK")
+        column.operator("gid.gather_files", icon="FILE_FOLDER")
 
 
 def _draw_versions(layout, output) -> None:

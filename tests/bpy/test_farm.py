@@ -152,6 +152,37 @@ def test_a_linked_plane_is_checked_where_its_frames_are(plane, tmp_path):
     assert len(wrong) == 2 and all(f"is outside {tmp_path / 'shots'}" in line for line in wrong)
 
 
+def test_files_from_everywhere_are_brought_beside_the_file(tmp_path, fake_engine):
+    """Begun in an unsaved file, with a photo from elsewhere: afterwards the check has no complaint."""
+    (tmp_path / "photos").mkdir()
+    plane = new_plane(tmp_path / "photos", "p")
+    bpy.ops.gid.bake()
+    bpy.ops.gid.bake(new_version=True)
+    assert not bpy.ops.gid.gather_files.poll()
+    home = tmp_path / "home"
+    home.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(home / "f.blend"))
+    plane.gid.display = "PHOTO"
+    assert "is outside" in only_fault()
+    plane.gid.display = "BAKED"
+    assert "is outside" in only_fault()
+    assert bpy.ops.gid.gather_files() == {"FINISHED"}
+    assert findings()[0] == []
+    plane.gid.display = "PHOTO"
+    assert findings()[0] == []
+    assert plane.gid.motion.startswith("//") and (tmp_path / "photos" / "p.png").is_file()  # copied, not moved
+    assert [v.name for v in plane.gid.output.versions] == ["v001", "v002"]
+    for index in (0, 1):
+        plane.gid.output.version_index = index
+        image = plane.active_material.node_tree.nodes["GID Baked"].image
+        assert f"/v00{index + 1}/" in image.filepath and image.filepath.startswith("//")
+    bpy.ops.wm.save_mainfile()
+    home.rename(tmp_path / "elsewhere")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "elsewhere" / "f.blend"))
+    bpy.context.view_layer.objects.active = bpy.data.objects["p"]
+    assert findings()[0] == [] and bpy.ops.gid.bake() == {"FINISHED"}
+
+
 # --- command line -----------------------------------------------------------------------------------------------
 
 

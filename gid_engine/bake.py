@@ -64,8 +64,8 @@ def bake(
 ) -> dict:
     """Write the frames whose files are not there, or were made from another key.
 
-    key_of: what a frame follows from; write: makes its file, on threads of its own, AT_ONCE at a time; remark: what
-    is to be said beside the progress, if anything. Returns
+    key_of: what a frame follows from; write: makes its file, on threads of its own, AT_ONCE at a time; remark:
+    what is to be said beside the progress, if anything. Returns
     {"folder", "name", "suffix", "first", "last", "rendered", "skipped"}.
     """
     frames = checked_frames(frames)
@@ -77,9 +77,12 @@ def bake(
     stale = {name: None for f in due if (name := sequence.path(f).name) in entries}
     if stale:
         record.change(stale)
-    _make(
-        sequence, due, keys, write, record, lambda done: tell(progress, len(frames) - len(due) + done, len(frames))
-    )
+    there = len(frames) - len(due)
+
+    def told(done: int) -> None:
+        tell(progress, there + done, len(frames), remark=remark())
+
+    _make(sequence, due, keys, write, record, told)
     if missing := sequence.missing(frames):
         raise GidError(
             "frames_missing",
@@ -140,6 +143,6 @@ def checked_frames(frames: Iterable[int]) -> list[int]:
     return frames
 
 
-def tell(progress: Progress | None, done: int, total: int, what: str = "Frame") -> None:
+def tell(progress: Progress | None, done: int, total: int, what: str = "Frame", remark: str = "") -> None:
     if progress is not None:
-        progress(done / total, f"{what} {min(done + 1, total)} of {total}")
+        progress(done / total, f"{what} {min(done + 1, total)} of {total}" + (f". {remark}" if remark else ""))

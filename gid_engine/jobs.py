@@ -195,7 +195,7 @@ def render_sequence(
     def write(frame: int, path: Path) -> None:
         save_frame(path, take.render(frame), take.photo, quality)
 
-    return bake(sequence, frames, key, write, progress)
+    return bake(sequence, frames, key, write, progress, lambda: take.renderer.remark)
 
 
 def render_video(take: Take, frames: Iterable[int], path: Path, progress: Progress | None = None) -> dict:
@@ -204,7 +204,7 @@ def render_video(take: Take, frames: Iterable[int], path: Path, progress: Progre
     display = DisplayTransform(take.photo)
     with VideoWriter(path, take.photo.size, take.score.fps) as video:
         for done, frame in enumerate(frames):
-            tell(progress, done, len(frames))
+            tell(progress, done, len(frames), remark=take.renderer.remark)
             video.write(display(take.render(frame)))
         tell(progress, len(frames), len(frames))
     return {"path": str(path), "rendered": len(frames)}

@@ -22,6 +22,7 @@ VERBS = {
     "animate": ("cli.animate", "bring a photo to life: photo -> video or frames"),
     "predict": ("cli.predict", "find out how a photo can move: photo -> motion file"),
     "observe": ("cli.observe", "find out how the thing in a clip moves: clip -> motion file"),
+    "live": ("cli.live", "a window to pull and poke a photo in"),
     "render": ("cli.render", "render frames or a video of a photo and its motion file"),
     "export": ("cli.export", "write displacement or ST-maps for compositing"),
     "evaluate": ("cli.evaluate", "measure quality"),

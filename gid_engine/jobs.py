@@ -31,6 +31,7 @@ from .media import (
     load_photo,
     resize_photo,
     save_frame,
+    save_image,
     write_displacement_exr,
     write_stmap,
 )
@@ -222,6 +223,19 @@ def encode_video(
             tell(progress, done, len(frames), "Video: frame")
             video.write(display(load_photo(sequence.path(frame)).pixels))
     return {"path": str(path)}
+
+
+def show_limits(take: Take, frames: Iterable[int], path: Path) -> dict:
+    """Write a picture of where the motion was limited in any of the frames (Renderer.limits): magenta on the photo,
+    grey. Returns {"path", "share": share of the picture that was, "frame": the frame with the largest share}."""
+    most, shares = np.zeros(take.modes.grid, np.float32), {}
+    for frame in checked_frames(frames):
+        limits = take.renderer.limits(take.q(frame))
+        most, shares[frame] = np.maximum(most, limits), float((limits > 0.5).mean())
+    grey = DisplayTransform(take.photo)(take.photo.pixels).mean(-1, keepdims=True, dtype=np.float32) * 0.6
+    share = cv2.resize(most, take.photo.size, interpolation=cv2.INTER_LINEAR)[..., None]
+    save_image(path, np.rint(grey + (np.float32([255, 0, 255]) - grey) * share).astype(np.uint8))
+    return {"path": str(path), "share": float((most > 0.5).mean()), "frame": max(shares, key=shares.get)}
 
 
 def proxy_of(photo: Photo, size: int | None, proxy: int = 1) -> Photo:

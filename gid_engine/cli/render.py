@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..jobs import FORMATS, Take, render_sequence, render_video
+from ..jobs import FORMATS, Take, render_sequence, render_video, show_limits
 from ..media import JPEG_QUALITY
 from .options import (
     add_exposure_options,
@@ -39,6 +39,9 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, help="of frames (default: png; exr of an EXR)")
     parser.add_argument("--quality", type=whole(1, 100), default=JPEG_QUALITY, help="of JPEG (default 95)")
+    parser.add_argument(
+        "--limits", type=Path, metavar="PNG", help="also show where motion was limited so that nothing tears"
+    )
     add_exposure_options(parser)
 
 
@@ -52,6 +55,13 @@ def run(args: argparse.Namespace) -> None:
 def render_take(take: Take, args: argparse.Namespace, video: bool, progress) -> str:
     """Render to the video or folder of --out; the sentence that tells where it is."""
     frames = frames_of(args, take.score)
+    if args.limits:
+        told = show_limits(take, frames, args.limits)
+        return f"{_rendered(take, frames, args, video, progress)}\n{told['path']}: {told['share']:.1%} was limited"
+    return _rendered(take, frames, args, video, progress)
+
+
+def _rendered(take: Take, frames: range, args: argparse.Namespace, video: bool, progress) -> str:
     if video:
         return render_video(take, frames, args.out, progress)["path"]
     name = sequence_name(args.photo)

@@ -12,6 +12,7 @@ import torch
 
 from ..motion import Modes, border_taper
 from .guide import guide_motion
+from .limit import Limiter
 from .plate import OUTLINE, background_near
 from .splat import sum_splat_rows
 from .threads import bands, in_parallel
@@ -21,6 +22,7 @@ STILL_RMS_PX = 1e-4  # photo pixels whose whole motion is less are not splatted
 IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample belongs to the thing that moves
 # Where motion tears: samples stretched this much begin to leave the splat, and have left it.
 TEARING, TORN = 1.4, 1.9
+BLURRED = 0.015  # share of the width by which modes are blurred at the end of an object, and a little more
 WITHIN = 0.3  # share of a stretch that counts as tearing where no object ends
 BAND_ROWS = 64  # rows of the splat grid that are splatted together
 HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
@@ -40,7 +42,7 @@ class BackwardFlow:
         # From photo widths to pixels of the grid.
         self.scale = float(w), float(h * photo_size[0] / photo_size[1])
         rms = modes.rms()
-        self.cells = rms.shape
+        self.cells, self._cell_rms = rms.shape, rms
         guide = guide_motion(colour, cv2.resize(rms, (w, h)))
         # From pixels of the splat grid to cells of the modes, pixel centres on both.
         self.positions = (guide.positions + 0.5) * np.float32([self.cells[1] / w, self.cells[0] / h]) - 0.5
@@ -54,9 +56,10 @@ class BackwardFlow:
         beside = cv2.dilate(self.rms, _square(OUTLINE))
         self.in_front = self.rms >= IN_FRONT * beside
         near = background_near(self.rms, self.reach)
-        self.tears = [
-            WITHIN + (1 - WITHIN) * outline * near[: outline.shape[0], : outline.shape[1]] for outline in outlines
-        ]
+        ends = [outline * near[: outline.shape[0], : outline.shape[1]] for outline in outlines]
+        self.tears = [WITHIN + (1 - WITHIN) * end for end in ends]
+        whole = np.maximum(np.pad(ends[0], [(0, 1), (0, 0)]), np.pad(ends[1], [(0, 0), (0, 1)]))
+        self.limit = Limiter(self._cell_rms, _on_cells(whole, self.cells))
 
     def _prepare_splat(self, photo_width: int) -> None:
         self.weight = np.exp(METRIC * (self.rms / max(float(self.rms.max()), 1e-12) - 1)).astype(np.float32)
@@ -182,6 +185,12 @@ def _stretch(along, next_along, across, next_across) -> np.ndarray:
     stretch = cv2.magnitude(gap, next_across - across)
     stretch -= 1
     return stretch
+
+
+def _on_cells(plane: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
+    """The largest of a plane [gh, gw] within reach of each cell of the modes, whose edges are blurred: [h, w]."""
+    reach = round(BLURRED * plane.shape[1]) + round(plane.shape[1] / cells[1] / 2)
+    return cv2.resize(cv2.dilate(plane, _square(reach)), cells[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def _look_up(plane: np.ndarray, positions: np.ndarray) -> np.ndarray:

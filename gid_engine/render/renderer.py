@@ -25,7 +25,7 @@ from .sample import keeps_still_bits, perceptual, premultiplied, sample_photo, s
 from .threads import bands, in_parallel
 
 # Part of every frame's key: raise it whenever a change here alters a pixel.
-RENDERER_VERSION = "2"
+RENDERER_VERSION = "3"
 
 REFINE = False  # by default
 
@@ -102,6 +102,10 @@ class Renderer:
         """How much of the background plate each pixel of the frame shows: float32 [H, W], 0…1."""
         return _enlarge(self._backward_flow(q)[2], self.size, (0, self.size[0], 0, self.size[1]))
 
+    def limits(self, q: np.ndarray) -> np.ndarray:
+        """How much the motion was limited, so that nothing folds or tears: float32 [h, w] on the modes' grid, 0…1."""
+        return self._backward.limit(self._wished(q))[1]
+
     def frame_key(self, q: np.ndarray) -> str:
         """SHA-256 of everything the frame at q follows from, modes that move it alone; cheap, renders nothing."""
         digest = hashlib.sha256(self._still_key)
@@ -142,6 +146,9 @@ class Renderer:
         return background_plate(self._small, self._backward.rms, self._backward.reach)
 
     def _coarse(self, q: np.ndarray) -> np.ndarray:
+        return self._backward.limit(self._wished(q))[0]
+
+    def _wished(self, q: np.ndarray) -> np.ndarray:
         displacement = self.modes.displacement(np.asarray(q))
         if not np.isfinite(displacement).all():
             raise GidError(

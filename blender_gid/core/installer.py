@@ -27,11 +27,11 @@ _CHECK = Path(__file__).with_name("check_engine.py")
 _PROBE = """
 import sys
 if sys.version_info < (3, 11):
-    sys.exit(f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}.")
+    sys.exit(f"Python 3.11 or newer is needed, and this is {sys.version.split()[0]}. Choose another Base Python.")
 try:
     import ensurepip, venv
 except ImportError as error:
-    sys.exit(f"This Python lacks the module {error.name}, which makes environments.")
+    sys.exit(f"This Python lacks the module {error.name}: install python3-venv, or choose another Base Python.")
 """
 _OTHER_FOLDER = "Choose another engine folder in the preferences."
 _REMOVE = "import shutil, sys\nfor path in sys.argv[1:]: shutil.rmtree(path)"

@@ -52,6 +52,15 @@ def test_a_self_hosted_repository_is_made_added_and_installed_from(blender, tmp_
     assert (tmp_path / "user" / "extensions" / "own" / "blender_gid" / "gid_engine").is_dir()
 
 
+def test_the_engine_on_blenders_own_python_fails_in_a_sentence_where_that_lacks_something(blender, tmp_path):
+    # Debian's Python has no ensurepip; others come as far as the folder that holds no packages.
+    nothing_named = {k: v for k, v in blender.environ.items() if k != "GID_ENGINE_PYTHON"}
+    output = replace(blender, environ=nothing_named).script("install_engine.py", tmp_path / "d é")
+    says = output.partition("SAYS:")[2]
+    assert "lacks the module ensurepip" in says or "packages folder holds no" in says, output
+    assert "Traceback" not in output and "STATE: ('INCOMPLETE'" in output
+
+
 def test_without_numpy_it_is_there_and_says_so(blender, photo):
     output = blender.script("without_numpy.py", photo, options=("--background", "--factory-startup"))
     assert "SAYS:" in output and f'File "{photo}"' not in output

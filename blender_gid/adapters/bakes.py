@@ -24,7 +24,10 @@ from .controls import needs_stepping
 
 _FORMATS = {"PNG": "png", "EXR": "exr", "JPEG": "jpg"}
 _SHARE = {"FULL": 1, "HALF": 2, "QUARTER": 4}
+_LABELS = {"frames_half": " 1/2", "frames_quarter": " 1/4"}
 _EXPORTS = {"displacement": "Displacement", "stmap": "ST-Map"}
+
+_seen: dict[Path, tuple[int, int]] = {}  # photos as they were last loaded: loading a large one takes a second
 
 
 @dataclass(frozen=True)
@@ -155,8 +158,11 @@ def _require_same_photo(plane: bpy.types.Object) -> None:
     """The photo's file may be replaced by a larger scan of the same picture, but not by one of another shape."""
     image = material.photo_image(plane)
     path = files.photo_path(plane)
-    if not image.is_dirty:  # painted on in Blender: then those pixels are the photo
+    facts = path.stat()
+    seen = facts.st_mtime_ns, facts.st_size
+    if _seen.get(path) != seen and not image.is_dirty:  # painted on in Blender: then those pixels are the photo
         image.reload()
+        _seen[path] = seen
     size = tuple(image.size) if exif_orientation(path) < 5 else (image.size[1], image.size[0])
     before = tuple(plane.gid.photo_size)
     if not all(size):
@@ -244,7 +250,7 @@ def _keep(planned: Plan, result: dict, whole: bool) -> str:
 def add_version(plane: bpy.types.Object, version: str, baked: Sequence, key: str) -> None:
     """List the sequence as a version of the plane, in the place of the one with the same folder, and show it."""
     output = plane.gid.output
-    name = version + baked.folder.name.removeprefix("frames").replace("_", " ")
+    name = version + _LABELS.get(baked.folder.name, "")
     folder = files.stored(baked.folder)
     index = next((i for i, v in enumerate(output.versions) if v.folder == folder), -1)
     if index < 0:

@@ -114,7 +114,12 @@ class GID_OT_delete_version(PhotoPoll, bpy.types.Operator):
         return True
 
     def invoke(self, context, event):
-        return context.window_manager.invoke_confirm(self, event)
+        output = photo_of(context).gid.output
+        name = output.versions[output.version_index].name
+        message = f"The frames of {name} are deleted from the disk."
+        return context.window_manager.invoke_confirm(
+            self, event, title=self.bl_label, message=message, confirm_text="Delete", icon="WARNING"
+        )
 
     def execute(self, context):
         plane = photo_of(context)

@@ -76,8 +76,9 @@ class _Place:
 
 class GID_UL_versions(bpy.types.UIList):
     def draw_item(self, context, layout, data, item, icon, active_data, active_property):
-        layout.label(text=item.name, icon="RENDERLAYERS")
-        layout.label(text=f"{item.first}–{item.last} {item.suffix[1:]}")
+        row = layout.split(factor=0.45)
+        row.label(text=item.name, icon="RENDERLAYERS")
+        row.label(text=f"{item.first}–{item.last} {item.suffix[1:]}")
 
 
 class GID_PT_output(_Output, bpy.types.Panel):

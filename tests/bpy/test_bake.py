@@ -103,7 +103,7 @@ def test_a_proxy_is_kept_beside_the_full_size(plane):
     bpy.ops.gid.bake()
     plane.gid.output.size = "HALF"
     bpy.ops.gid.bake()
-    assert [v.name for v in plane.gid.output.versions] == ["v001", "v001 half"]
+    assert [v.name for v in plane.gid.output.versions] == ["v001", "v001 1/2"]
     assert len(list(frames_of(plane, folder="frames_half").glob("*.png"))) == 4
     assert len(list(frames_of(plane).glob("*.png"))) == 4
 

@@ -131,7 +131,7 @@ def _spread_corners(grey: np.ndarray) -> np.ndarray:
 
 
 def _camera_shift(here: np.ndarray, there: np.ndarray, shape: tuple[int, int]) -> float:
-    """Mean shift of the corners by the plane that most points follow; 0 unless the borders follow it too."""
+    """Mean shift of the corners by the plane that most points follow; 0 unless three borders follow it too."""
     if len(here) < 20:
         return 0.0
     matrix, inliers = cv2.estimateAffine2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=_RANSAC_PX)
@@ -145,7 +145,7 @@ def _camera_shift(here: np.ndarray, there: np.ndarray, shape: tuple[int, int]) -
         here[:, 1] > (1 - _SIDE) * height,
     ]
     known = [inliers[side].mean() for side in sides if side.sum() >= 4]
-    if inliers.mean() < 0.5 or sum(share > 0.5 for share in known) < min(3, len(known)):
+    if inliers.mean() < 0.5 or sum(share > 0.5 for share in known) < 3:
         return 0.0
     shift = here @ (matrix[:, :2] - np.eye(2)).T + matrix[:, 2]
     return float(np.median(np.linalg.norm(shift[inliers], axis=1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 SPREAD = 0.5  # weight of like-coloured neighbours against a fully trusted place
-SHRINK = 0.02  # pull to stillness, which wins where nothing is known
+SHRINK = 0.01  # pull to stillness, which wins where nothing is known
 _COLOUR_SIGMA = 0.05  # of 0…1: neighbours that differ by more belong to something else
 _ROUNDS = 30
 

@@ -8,36 +8,38 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ..jobs import Take
 from ..media import DisplayTransform, VideoWriter, resize_photo
-from ..motion import Curve, Drag, Impulse, Wind
+from ..motion import Curve, Drag, Impulse, Modes, Wind
 from .events import Event
 
 RADIUS = 0.04  # photo widths, of a touch: about a fingertip on a photo the size of a hand
 POKE = 0.02  # photo widths
-FARTHEST = 0.15  # photo widths that a thing can be pulled; farther the picture would tear
+FARTHEST = 0.12  # photo widths that a thing can be pulled; farther the picture would tear
 _CLICK = 0.004  # photo widths under which a pull is a click
 _GRASP = 3.0  # frames that a pull takes at least, so that its replay does not snap
 _STEP = 1.25  # of amplitude, a key
 _AMPLITUDE = 0.1, 6.0
 _EASE = 0.3, 1.0  # seconds in which amplitude, and wind, follow their keys
 _BREEZE = Wind((1.0, 0.0), 0.0, 0.6, speed=0.4)
-# (long side of the picture, of the splat grid), from fine to fast
-QUALITIES = ((1920, 960), (1280, 640), (1280, 400), (960, 320), (640, 256))
+# Long sides of (the picture, the splat grid, the modes), from fine to fast.
+QUALITIES = ((1920, 960, 256), (1280, 640, 256), (1280, 400, 160), (960, 320, 128), (640, 256, 128))
 
 
 class Stage:
     """A take that is played and touched.
 
-    quality: (long side of the picture, of the splat grid) in pixels; None renders as for a bake. Raises GidError
-    if photo and motion don't belong together.
+    quality: long sides of the picture, of the splat grid and of the modes in pixels; None renders as for a bake.
+    Raises GidError if photo and motion don't belong together.
     """
 
-    def __init__(self, take: Take, quality: tuple[int, int] | None = None):
+    def __init__(self, take: Take, quality: tuple[int, int, int] | None = None):
         if quality:
-            take = replace(take, photo=resize_photo(take.photo, quality[0]))
+            modes = _reduced(take.modes, quality[2])
+            take = replace(take, photo=resize_photo(take.photo, quality[0]), modes=modes)
         self._start, self._performance, self._renderer = take.score, take.performance, take.renderer
         if quality:
             scale = min(1.0, quality[1] / max(self._renderer.size))
@@ -53,11 +55,11 @@ class Stage:
         """The finest stage of at most long_side pixels that renders a frame in time on this computer."""
         fitting = [quality for quality in QUALITIES if quality[0] <= max(long_side, QUALITIES[-1][0])]
         for quality in fitting[:-1]:
-            stage = cls(take, (min(quality[0], long_side), quality[1]))
+            stage = cls(take, (min(quality[0], long_side), *quality[1:]))
             if stage._seconds_a_frame() <= seconds_a_frame:
                 stage.reset()
                 return stage
-        return cls(take, fitting[-1])
+        return cls(take, (min(fitting[-1][0], long_side), *fitting[-1][1:]))
 
     def _seconds_a_frame(self) -> float:
         times = []
@@ -168,6 +170,19 @@ class Stage:
         past = [(f, v) for f, v in zip(curve.frames, curve.values, strict=True) if f < now]
         keys = [*past, (now, curve.at(now)), (now + seconds * self.score.fps, value)]
         return Curve(*zip(*keys, strict=True))
+
+
+def _reduced(modes: Modes, long_side: int) -> Modes:
+    """The modes on a smaller grid, by area; as they are where it is already no larger."""
+    height, width = modes.grid
+    scale = long_side / max(height, width)
+    if scale >= 1:
+        return modes
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    maps = modes.modes.reshape(-1, height, width)
+    small = [[cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (m.real, m.imag)] for m in maps]
+    small = np.array([real + 1j * imag for real, imag in small]).reshape(modes.bands, 2, *size[::-1])
+    return replace(modes, modes=small, mask=None, depth=None, confidence=None)
 
 
 def record(

@@ -12,7 +12,7 @@ from .events import KEYS, Event
 from .stage import Stage
 
 FPS = 30  # at most; more costs the computer more than the eye gains
-_BUDGET = 1 / 28  # seconds a frame may take to render, so that with showing it there are 20 a second
+_BUDGET = 1 / 25  # seconds a frame may take to render, so that with showing it there are 20 a second
 _LONGEST_STEP = 0.25  # seconds: after a hiccup the motion goes on where it was
 _MARGIN = 120  # pixels of the screen for its panels and the window's frame
 _HELP = "drag: pull and let go · right click: poke · space: pause · w: wind · + −: amplitude · r: reset · s: save"
@@ -54,7 +54,7 @@ class _Window:
         self._canvas.create_image(0, 0, anchor="nw", image=self._picture)
         self._string = self._canvas.create_line(0, 0, 0, 0, fill="white", width=2, arrow="last", state="hidden")
         self._canvas.pack()
-        self._line = tkinter.Label(root, text=_HELP, anchor="w", padx=6)
+        self._line = tkinter.Label(root, text=_HELP, anchor="w", padx=6, width=1)
         self._line.pack(fill="x")
         root.resizable(False, False)
         root.report_callback_exception = self._fail

@@ -53,13 +53,12 @@ class Stage:
     @classmethod
     def fitted(cls, take: Take, long_side: int, seconds_a_frame: float) -> Stage:
         """The finest stage of at most long_side pixels that renders a frame in time on this computer."""
-        fitting = [quality for quality in QUALITIES if quality[0] <= max(long_side, QUALITIES[-1][0])]
-        for quality in fitting[:-1]:
-            stage = cls(take, (min(quality[0], long_side), *quality[1:]))
+        for picture, *grids in QUALITIES:
+            stage = cls(take, (min(picture, long_side), *grids))
             if stage._seconds_a_frame() <= seconds_a_frame:
-                stage.reset()
-                return stage
-        return cls(take, (min(fitting[-1][0], long_side), *fitting[-1][1:]))
+                break
+        stage.reset()
+        return stage
 
     def _seconds_a_frame(self) -> float:
         times = []

@@ -15,6 +15,7 @@ _CHECKED_FPS = 6.0  # how often the camera is looked at
 _MOVED = 0.004  # of the long side: 2 px at 512; less is left to the flow's own correction
 _SIDE = 0.2  # width of the strips at the borders that tell the camera's motion from a thing's
 _RANSAC_PX = 1.0
+_TOGETHER = 0.001  # of the long side: far less than _MOVED, or things that sway a little count as one plane
 
 
 def check_cuts(clip: Clip) -> None:
@@ -134,7 +135,8 @@ def _camera_shift(here: np.ndarray, there: np.ndarray, shape: tuple[int, int]) -
     """Mean shift of the corners by the plane that most points follow; 0 unless three borders follow it too."""
     if len(here) < 20:
         return 0.0
-    matrix, inliers = cv2.estimateAffine2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=_RANSAC_PX)
+    reach = max(0.3, _TOGETHER * max(shape))  # 0.3 px: what matching is off by
+    matrix, inliers = cv2.estimateAffine2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=reach)
     if matrix is None:
         return 0.0
     inliers, (height, width) = inliers.ravel() > 0, shape

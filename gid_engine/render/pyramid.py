@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..prior.weights import load_recorded
-from .refiner import FOLDER
+from .refiner import FOLDER, SLOPE
 from .renderer import STILL_PX, Renderer
 from .sample import from_perceptual, perceptual, premultiplied, straight
 from .splat import one_thread, softmax_splat
@@ -33,10 +33,13 @@ class ResidualBlock(nn.Module):
         self.first = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
         same = inputs == outputs and stride == 1
+        for layer in (self.first, self.second):
+            nn.init.kaiming_normal_(layer.weight, SLOPE)
         self.skip = nn.Identity() if same else nn.Conv2d(inputs, outputs, 1, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.skip(x) + self.second(F.relu(self.first(x))))
+        inner = self.second(F.leaky_relu(self.first(x), SLOPE))
+        return F.leaky_relu((self.skip(x) + inner) * 0.7, SLOPE)  # 0.7: the sum of two keeps the size of one
 
 
 class PyramidNet(nn.Module):

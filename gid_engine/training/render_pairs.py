@@ -199,7 +199,7 @@ def sample(pair: Pair) -> dict[str, np.ndarray]:
     """What the networks learn from: photo, frame uint8 [3, H, W]; displacement [2, H, W] in photo widths; motion
     [1, H, W], its rms over the greatest; seen [8, H, W] (render.refiner.observed); hole [1, H, W]."""
     colour = pair.photo.astype(np.float32) / 255
-    backward = BackwardFlow(colour, pair.modes, pair.photo.shape[1::-1], torch.device("cpu"))
+    backward = BackwardFlow(colour, pair.modes, pair.photo.shape[1::-1])
     coarse = pair.modes.displacement(pair.q)
     plate = background_plate(colour, backward.rms, backward.reach)
     return {

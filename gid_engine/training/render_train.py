@@ -24,7 +24,7 @@ PERCEPTUAL_SIDE, PERCEPTUAL_EVERY = 64, 4  # it is dear: asked for the middle of
 
 
 def train_refiner(
-    pairs: Path, folder: Path, minutes: float, batch: int = 8, rate: float = 2e-3, seed: int = 0,
+    pairs: Path, folder: Path, minutes: float, batch: int = 8, rate: float = 1e-3, seed: int = 0,
     progress: Progress | None = None,
 ) -> Run:  # fmt: skip
     torch.manual_seed(seed)

@@ -226,8 +226,8 @@ def encode_video(
 
 
 def show_limits(take: Take, frames: Iterable[int], path: Path) -> dict:
-    """Write a picture of where the motion was limited in any of the frames (Renderer.limits): magenta on the photo,
-    grey. Returns {"path", "share": share of the picture that was, "frame": the frame with the largest share}."""
+    """Write a picture of where the motion was limited in any of the frames (Renderer.limits): magenta on grey.
+    Returns {"path", "share": share of the picture that was, "frame": the frame with the largest share}."""
     most, shares = np.zeros(take.modes.grid, np.float32), {}
     for frame in checked_frames(frames):
         limits = take.renderer.limits(take.q(frame))

@@ -103,7 +103,8 @@ class Renderer:
         return _enlarge(self._backward_flow(q)[2], self.size, (0, self.size[0], 0, self.size[1]))
 
     def limits(self, q: np.ndarray) -> np.ndarray:
-        """How much the motion was limited, so that nothing folds or tears: float32 [h, w] on the modes' grid, 0…1."""
+        """How much the motion was limited, so that nothing folds or tears: float32 [h, w] on the modes'
+        grid, 0…1."""
         return self._backward.limit(self._wished(q))[1]
 
     def frame_key(self, q: np.ndarray) -> str:

@@ -14,8 +14,9 @@ from gid_engine.cli import main
 from gid_engine.errors import GidError
 from gid_engine.jobs import Take
 from gid_engine.live import Event, Stage, load_events
-from gid_engine.media import load_photo, read_frames
-from gid_engine.motion import Modes, Score, load_motion, save_motion
+from gid_engine.live import stage as stage_module
+from gid_engine.media import read_frames
+from gid_engine.motion import Modes, Score, save_motion
 
 WIDTH, HEIGHT = 96, 64
 
@@ -135,12 +136,12 @@ def test_wild_events_never_end_the_show(take):
     assert Score.from_dict(stage.score.to_dict()) == stage.score
 
 
-def test_a_slow_computer_gets_a_coarser_picture(files):
-    photo, motion = files
-    large = cv2.resize(load_photo(photo).pixels, (900, 600))
-    take = Take(replace(load_photo(photo), pixels=large), load_motion(motion), Score())
-    assert Stage.fitted(take, 800, 100.0).size == (800, 533)
-    assert Stage.fitted(take, 800, 0.0).size == (640, 427)
+def test_a_slow_computer_gets_a_coarser_picture(take, monkeypatch):
+    monkeypatch.setattr(stage_module, "QUALITIES", ((192, 96, 24), (80, 48, 16), (64, 32, 12)))
+    assert Stage.fitted(take, 90, 100.0).size == (90, 60)
+    coarse = Stage.fitted(take, 90, 0.0)
+    assert coarse.size == (64, 43) and coarse.frame().shape == (43, 64, 3)
+    assert np.array_equal(coarse.frame(), Stage(take, (64, 32, 12)).frame())  # trying left nothing behind
 
 
 SCRIPT = [

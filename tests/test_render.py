@@ -382,7 +382,6 @@ def test_an_8k_photo_fits_in_bounded_memory():
         import numpy as np
         from gid_engine.motion import Modes
         from gid_engine.render import Renderer
-from gid_engine.render import device as device_module
         photo = np.zeros((4320, 7680, 3), np.uint8)
         photo[::7, ::5] = 200
         maps = np.full((2, 2, 36, 64), 0.004, np.complex64)

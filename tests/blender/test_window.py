@@ -68,7 +68,8 @@ def test_an_artists_session(blender, screen, photo, motion):
             picture = Image.fromarray(window_dump(dump.read_bytes()))
             picture.save(dump.with_suffix(".png"))
             if images := os.environ.get("GID_WALKTHROUGH"):  # the pictures of docs/WALKTHROUGH.md
-                picture.save(Path(images) / f"walkthrough_{dump.stem}.jpg", quality=82, optimize=True)
+                small = picture.resize((1200, 750), Image.Resampling.LANCZOS)
+                small.save(Path(images) / f"walkthrough_{dump.stem}.jpg", quality=82, optimize=True)
             dump.unlink()
     print(output)
     assert "SESSION DONE" in output and "Traceback" not in output

@@ -109,6 +109,16 @@ def shot(name):
         bpy.ops.screen.screenshot(filepath=str(folder / f"{name}.png"))
 
 
+def job_moves():
+    """Wait until the job in flight has done a part of its work."""
+
+    def moving():
+        assert jobs.running() is not None, bpy.context.object.gid.status
+        return jobs.running().job.fraction > 0
+
+    yield from until(moving, JOB_SECONDS)
+
+
 def job_ends():
     r = region("WINDOW")
     yield from move(r.x + 200, r.y + 100)  # a button under the mouse would keep its looks
@@ -210,7 +220,7 @@ def chooses_the_weather(scene, plane):
 def stops_a_bake(scene, plane):
     scene.frame_start, scene.frame_end, plane.gid.loop_frames = 1, 2000, 0
     yield from press_button("gid.bake")
-    yield from until(lambda: jobs.running().job.fraction > 0, JOB_SECONDS)
+    yield from job_moves()
     # Blender is usable meanwhile: it goes to the next frames, and undo does not disturb the job.
     frame = scene.frame_current
     for _ in range(3):
@@ -290,7 +300,7 @@ def closes_other_windows():
 def opens_a_file_while_baking(scene, plane):
     scene.frame_end = 2000
     yield from press_button("gid.bake")
-    yield from until(lambda: jobs.running().job.fraction > 0, JOB_SECONDS)
+    yield from job_moves()
     with bpy.context.temp_override(window=window):
         bpy.ops.wm.open_mainfile(filepath=str(folder / "shot.blend"))
     yield from pause(10)

@@ -7,7 +7,7 @@ import bpy
 from ..adapters import compat, engine_setup, jobs
 from ..adapters.material import photo_image
 from ..core.engine import problem
-from ..operators.base import photo_of
+from ..operators.base import photo_of, time_text
 from .presets import GID_PT_presets
 
 
@@ -18,7 +18,7 @@ def draw_job(layout) -> None:
         return
     job = run.job
     row = layout.row(align=True)
-    left = f" · {job.seconds_left:.0f} s" if job.seconds_left is not None else ""
+    left = f" · {time_text(job.seconds_left)}" if job.seconds_left is not None else ""
     row.progress(factor=job.fraction, text=f"{job.title} {job.fraction:.0%}{left}")
     row.operator("gid.cancel", text="", icon="CANCEL")
     layout.label(text=job.message)

@@ -6,6 +6,7 @@ GID_ENGINE_PYTHON names the engine's Python where it is not installed for Blende
 everything went well; --check lists what a render farm would miss instead.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -31,4 +32,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    code = main()
+    sys.stdout.flush()
+    os._exit(
+        code
+    )  # bpy 4.2 crashes as it ends where an add-on has properties that call back: the code would be lost

@@ -201,6 +201,7 @@ def test_a_blender_without_numpy_says_so_on_the_button_and_the_command_line(tmp_
         "print('CODE', bake_command([]))\n"
         "try: bpy.ops.gid.bake()\n"
         "except RuntimeError as error: print('SAYS', error)\n"
+        "sys.stdout.flush(); import os; os._exit(0)\n"  # see examples/bake.py
     )
     environ = os.environ | {"BLENDER_USER_RESOURCES": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=120)

@@ -9,6 +9,7 @@ import textwrap
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import OpenEXR
 import pytest
@@ -151,6 +152,27 @@ def test_export(photo, motion, tmp_path):
             assert channel in OpenEXR.File(str(path), separate_channels=True).channels()
 
 
+def test_motion_vectors_lead_from_frame_to_frame(photo, motion, tmp_path):
+    """A pixel shows the same place of the photo as the pixels its vectors name in the frames beside it."""
+    out = ["--displacement", tmp_path / "d", "--frames", "10-12", "--amplitude", 4]
+    assert run("export", motion, "--photo", photo, *out) == 0
+    sources, layers = [], []
+    rows, columns = np.mgrid[0:64, 0:96].astype(np.float32)
+    for path in sorted((tmp_path / "d").glob("*.exr")):
+        channels = OpenEXR.File(str(path), separate_channels=True).channels()
+        # In the file y points up.
+        layers.append({name: c.pixels * (-1 if name[-1] in "YW" else 1) for name, c in channels.items()})
+        sources.append([home - layers[-1][f"Photo.Backward.{c}"] for home, c in ((columns, "X"), (rows, "Y"))])
+    inside = np.s_[8:-8, 8:-8]
+    for other, sign, (x, y) in ((0, 1, "XY"), (2, -1, "ZW")):
+        at = [home + sign * layers[1][f"Photo.Motion.{c}"] for home, c in ((columns, x), (rows, y))]
+        assert max(np.abs(place - home).max() for place, home in zip(at, (columns, rows), strict=True)) > 0.15
+        for here, there in zip(sources[1], sources[other], strict=True):
+            # Hundredths of a pixel by interpolation; more only where the photo's edges guide the motion.
+            apart = np.abs(cv2.remap(there, *at, cv2.INTER_LINEAR) - here)[inside]
+            assert np.quantile(apart, 0.99) < 0.05
+
+
 # --- what a person gets wrong -----------------------------------------------------------------------------------
 
 
@@ -283,3 +305,74 @@ def test_module_and_unicode_console(photo, motion, tmp_path):
 def test_animate_with_the_real_prior(photo, tmp_path):
     assert run("animate", photo, "--out", tmp_path / "X.mp4", "--frames", 3, "--device", "cpu") == 0
     assert len(list(read_frames(tmp_path / "X.mp4"))) == 3
+
+
+# --- how frames are exposed and measured ------------------------------------------------------------------------
+
+
+def frames_in(folder, suffix: str = "png") -> list[np.ndarray]:
+    return [load_photo(path).pixels for path in sorted(folder.glob(f"*.{suffix}"))]
+
+
+def test_slow_motion_comes_by_every_frame_of_the_motion(photo, motion, tmp_path):
+    Score(fps=4, loop_frames=12).save(tmp_path / "score.json")
+    score = ["--score", tmp_path / "score.json"]
+    assert run("render", photo, motion, "--out", tmp_path / "a", *score, "--amplitude", 4) == 0
+    assert run("render", photo, motion, "--out", tmp_path / "b", *score, "--step", 0.5, "--amplitude", 4) == 0
+    normal, slow = frames_in(tmp_path / "a"), frames_in(tmp_path / "b")
+    assert len(slow) == 2 * len(normal) == 24
+    assert all(np.array_equal(one, other) for one, other in zip(normal, slow[::2], strict=True))
+    assert not any(np.array_equal(slow[9], slow[n]) for n in (8, 10))
+
+
+def test_motion_blur_is_the_mean_in_linear_light(photo, motion, tmp_path):
+    """Three samples over a whole frame lie a third of a frame apart, as frames of a third of the step do."""
+    assert run("render", photo, motion, "--out", tmp_path / "a", "--frames", "17-19", "--step", 1 / 3) == 0
+    blur = ["--shutter", 360, "--samples", 3, "--frames", "6-6"]
+    assert run("render", photo, motion, "--out", tmp_path / "b", *blur) == 0
+    linear = np.mean([np.power((f / 255 + 0.055) / 1.055, 2.4) for f in frames_in(tmp_path / "a")], axis=0)
+    expected = (1.055 * np.power(linear, 1 / 2.4) - 0.055) * 255
+    (blurred,) = frames_in(tmp_path / "b")
+    # Where the sRGB curve is straight, under 10 of 255, the power above is not it.
+    bright = np.minimum.reduce(frames_in(tmp_path / "a")) > 20
+    assert np.abs(blurred - expected)[bright].max() < 1
+
+
+def test_a_proxy_is_smaller_and_the_whole_frame_is_made_anew(photo, motion, tmp_path, capsys):
+    out = ["--out", tmp_path / "out", "--frames", 3]
+    assert run("render", photo, motion, *out, "--proxy", 4) == 0
+    assert frames_in(tmp_path / "out")[1].shape == (16, 24, 3)
+    assert run("render", photo, motion, *out) == 0
+    assert frames_in(tmp_path / "out")[1].shape == (64, 96, 3)
+    assert "3 frames rendered" in capsys.readouterr().out
+
+
+def test_jpeg_quality_counts(photo, motion, tmp_path, capsys):
+    out = ["--out", tmp_path / "out", "--frames", "3-3", "--format", "jpg"]
+    sizes = []
+    for quality in (95, 30, 30):
+        assert run("render", photo, motion, *out, "--quality", quality) == 0
+        sizes.append(sum(path.stat().st_size for path in (tmp_path / "out").glob("*.jpg")))
+    assert sizes[0] > 1.5 * sizes[1] and sizes[1] == sizes[2]
+    assert "0 frames rendered, 1 kept" in capsys.readouterr().out
+
+
+def test_limits_are_shown(photo, motion, tmp_path, capsys):
+    def limits(amplitude: float) -> np.ndarray:
+        options = ["--frames", 150, "--amplitude", amplitude, "--limits", tmp_path / "limits.png", "--proxy", 4]
+        assert run("render", photo, motion, "--out", tmp_path / f"{amplitude}", *options, "--step", 10) == 0
+        return load_photo(tmp_path / "limits.png").pixels
+
+    grey = limits(1)
+    assert (grey[..., 0] == grey[..., 1]).all() and "0.0% was limited" in capsys.readouterr().out
+    magenta = limits(60)
+    assert (magenta[..., 0].astype(int) > magenta[..., 1] + 100).any()
+
+
+@pytest.mark.parametrize(
+    "option", [["--shutter", 400], ["--shutter", "nan"], ["--samples", 0], ["--step", 0], ["--proxy", 3]]
+)
+def test_exposures_that_cannot_be_are_refused(photo, motion, tmp_path, option):
+    with pytest.raises(SystemExit) as stopped:
+        run("render", photo, motion, "--out", tmp_path / "out", *option)
+    assert stopped.value.code == 2 and not (tmp_path / "out").exists()

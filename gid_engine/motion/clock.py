@@ -9,8 +9,9 @@ import numpy as np
 
 from .curve import Curve
 
-# Gauss-Legendre on each piece between keys: exact for the products of lines, 1e-9 for their roots.
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+# Gauss-Legendre on each piece between keys: exact for products of lines, good to 1e-4 for their roots even where a
+# line falls to nothing.
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
 class Clock:

@@ -43,7 +43,7 @@ def check_same_picture(clip: Clip) -> None:
         raise GidError(
             "clip_changes",
             f"At second {clip.second(other[0]):.1f} {clip.path} shows another picture than at the start "
-            "(a fade, a turn of the camera or something in front of it).",
+            "(a fade, something in front of it, or a sway too wide to follow).",
             "Choose a shorter part by the start and the number of seconds.",
         )
 

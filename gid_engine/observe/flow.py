@@ -6,6 +6,7 @@ Flow goes directly from the start frame to each frame, never from frame to frame
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -76,6 +77,7 @@ def track(clip: Clip, phase: bool, progress: Progress | None = None) -> Tracks:
     workers = min(4, os.cpu_count() or 1)
     sums = [_Evidence(start.shape) for _ in range(workers)]
     done, threads = iter(range(1, len(clip.frames) + 1)), cv2.getNumThreads()
+    telling, stopped = threading.Lock(), threading.Event()
 
     def follow(worker: int) -> None:
         forward = DirectFlow(start)  # its buffers belong to one thread
@@ -89,14 +91,21 @@ def track(clip: Clip, phase: bool, progress: Progress | None = None) -> Tracks:
                 ]
                 back = forward.back(frame) if index % _BACKWARD_EVERY == 0 else None
                 sums[worker].add(start, frame, flow, back)
-            if progress is not None:
+            if stopped.is_set():
+                return
+            with telling:  # in order, so that no bar runs backwards
                 count = next(done)
-                progress(count / len(clip.frames), f"Following frame {count} of {len(clip.frames)}")
+                if progress is not None:
+                    progress(count / len(clip.frames), f"Following frame {count} of {len(clip.frames)}")
 
     cv2.setNumThreads(1)  # frames are the unit of parallel work
     try:
         with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(follow, range(workers)))
+            try:
+                list(pool.map(follow, range(workers)))
+            except BaseException:  # cancelled: the pool waits for its threads, so they must hear of it
+                stopped.set()
+                raise
     finally:
         cv2.setNumThreads(threads)
     trust = structure_trust(clip) * sum(sums[1:], sums[0]).trust()

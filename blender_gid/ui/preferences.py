@@ -99,7 +99,7 @@ class GID_AP_preferences(bpy.types.AddonPreferences):
     )
     drop_photos: BoolProperty(
         name="Drop Photos into the Viewport",
-        description="Offer to animate a photo that is dropped into a 3D viewport, beside what Blender does with it",
+        description="Offer to animate a photo that is dropped into a 3D viewport, beside what Blender offers",
         default=True,
     )
 

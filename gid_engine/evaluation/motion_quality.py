@@ -88,7 +88,7 @@ def measure(request: Request, progress: Progress | None = None) -> Result:
             result.figures["distances"][name], result.figures["sliding"][name] = _distances(films, request)
         result.films[name] = list(films.items())[:LINES]
     told(0.9, "Scenes whose motion is known")
-    result.figures["best of 8"] = best_of(prior, request.data, max(2, request.count // 2))
+    result.figures["best of 8"] = best_of(prior, request.data, max(1, request.count // 2))
     told(0.97, "Seams of the official clips")
     result.figures["seams"] = _seams(request, result.films.get("official clips", []))
     return result

@@ -19,10 +19,12 @@ PRIOR_PARTS = (
     "ship",
 )
 FRAME_PARTS = ("pairs", "refiner", "pyramid", "ship-frames")
+CRITIC_PARTS = ("critic", "ship-critic")
+CRITIC_SCENES = 24  # photos and drawn scenes beside the clips
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("part", choices=(*PRIOR_PARTS, *FRAME_PARTS))
+    parser.add_argument("part", choices=(*PRIOR_PARTS, *FRAME_PARTS, *CRITIC_PARTS))
     parser.add_argument("--packages", type=Path, help="folder of downloaded packages, see sources.json (gather)")
     parser.add_argument(
         "--data",
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.part in FRAME_PARTS:
         _frame_part(args, material, progress)
+    elif args.part in CRITIC_PARTS:
+        _critic_part(args, material, progress)
     elif args.part == "gather":
         print(f"{len(gather(args.packages, args.data[0]))} pictures")
     elif args.part == "encoder":
@@ -101,3 +105,16 @@ def _frame_part(args: argparse.Namespace, material, progress) -> None:
     else:
         loop = {"refiner": render_train.train_refiner, "pyramid": render_train.train_pyramid}[args.part]
         loop(pairs, args.run, args.minutes, seed=args.seed, progress=progress)
+
+
+def _critic_part(args: argparse.Namespace, material, progress) -> None:
+    from ..evaluation.critic import FOLDER
+    from ..prior import weights
+    from .critic import gather_windows, train_critic
+
+    if args.part == "critic":
+        windows = gather_windows(args.data, material(), CRITIC_SCENES, args.seed, progress)
+        train_critic(windows, args.run, args.minutes, seed=args.seed, progress=progress)
+    else:
+        shutil.copyfile(args.run / "critic.safetensors", FOLDER / "critic.safetensors")
+        weights.write_record(FOLDER)

@@ -53,6 +53,7 @@ def _measure(size: tuple[int, int], scene: str, device: str) -> dict:
     setup = time.perf_counter() - started
     ways = {
         "render": renderer.render,
+        # The least there is to do: read the photo and write the frame.
         "static copy": lambda q: photo.copy(),
         "remap by -F": lambda q: _remap_by_minus_f(photo, modes, q),
         "average splat": lambda q: _average_splat(photo, modes, q),
@@ -64,7 +65,10 @@ def _measure(size: tuple[int, int], scene: str, device: str) -> dict:
                 continue  # seconds a frame: three turns tell enough
             seconds[name].append(_time(way, _coordinates(turn + 1)))
     median = {name: statistics.median(values) for name, values in seconds.items()}
+    processor = min(_cpu_seconds(renderer.render, _coordinates(turn)) for turn in range(3))
     figures = {
+        "cpu_s": round(processor, 4),
+        "remark": renderer.remark,
         "size": list(size),
         "scene": scene,
         "setup_s": round(setup, 3),
@@ -72,7 +76,7 @@ def _measure(size: tuple[int, int], scene: str, device: str) -> dict:
         "fps_best": {name: round(1 / min(values), 2) for name, values in seconds.items()},
         "time_ratio_to_render": {name: round(value / median["render"], 4) for name, value in median.items()},
     }
-    print(f"{size[0]} × {size[1]}, {scene}: set-up {setup:.2f} s")
+    print(f"{size[0]} × {size[1]}, {scene}: set-up {setup:.2f} s, {processor * 1e3:.0f} ms of processor a frame")
     for name, value in median.items():
         print(f"  {name:14} {1 / value:9.2f} frames/s   {value / median['render']:8.3f} × render's time")
     return figures
@@ -82,6 +86,13 @@ def _time(way: Callable[[np.ndarray], np.ndarray], q: np.ndarray) -> float:
     started = time.perf_counter()
     way(q)
     return time.perf_counter() - started
+
+
+def _cpu_seconds(way: Callable[[np.ndarray], np.ndarray], q: np.ndarray) -> float:
+    """Of all threads together: what a busy machine disturbs least."""
+    started = time.process_time()
+    way(q)
+    return time.process_time() - started
 
 
 def _coordinates(turn: int) -> np.ndarray:

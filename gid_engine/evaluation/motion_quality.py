@@ -28,7 +28,7 @@ Progress = Callable[[float, str], None]
 WAYS = ("static", "ground-truth motion", "OpenCV-warped", "shuffled photo's motion", "ours")
 REAL = "the clips themselves"
 HALF = "other half of the clips"  # what two sets of real clips differ by
-FRAME_STEP = 10  # every such frame has its features taken: neighbours look alike
+FRAME_STEP = 15  # every such frame has its features taken: neighbours look alike
 SEEDS = 8
 LINES = 6  # clips in a picture of x–t slices
 

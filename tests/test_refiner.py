@@ -125,7 +125,7 @@ def test_the_pyramid_keeps_the_photo_at_rest_and_moves_it():
 
 @pytest.mark.parametrize("part", ["refiner", "pyramid"])
 def test_a_network_learns_from_pairs_and_survives_its_file(part, tmp_path):
-    """Twenty steps on one crop lower its loss by a tenth, and a half-precision file gives the network back."""
+    """A frame that is a fifth too bright is a correction to learn: fifteen steps learn some of it, and a half-precision file gives the network back."""
     write_pairs(tmp_path / "pairs", Material(), [], 1, seed=5)
     pool, rng = PairPool(tmp_path / "pairs"), np.random.default_rng(0)
     torch.manual_seed(0)
@@ -134,15 +134,16 @@ def test_a_network_learns_from_pairs_and_survives_its_file(part, tmp_path):
     else:
         model, loss, names = PyramidNet(), pyramid_loss, ("photo", "displacement", "motion", "frame")
     crops = pool.crops(rng, 2, 64, names)
-    optimiser = torch.optim.AdamW(model.parameters(), 1e-3)
+    crops[-1] = crops[-1] + 0.2
+    optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
     losses = []
-    for _ in range(20):
+    for _ in range(15):
         value = loss(model, None, *crops)
         optimiser.zero_grad()
         value.backward()
         optimiser.step()
         losses.append(float(value.detach()))
-    assert min(losses[-5:]) < 0.9 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
     weights.save_part(tmp_path / "net.safetensors", model.state_dict(), {}, half=True)
     again = type(model)()

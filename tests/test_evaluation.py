@@ -1,5 +1,7 @@
 """Measures: their mathematics against independent implementations, and what they say of motion that is known."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -278,3 +280,40 @@ def test_what_is_missing_is_told(arguments, told, capsys, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert main(["evaluate", *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+class _KnowingPrior:
+    """Moves the middle of any photo; stands in for the networks, which others test."""
+
+    version = "test"
+
+    def predict(self, photo, seed=0, mask=None, progress=None):
+        return as_modes(_volume(seed), photo)
+
+
+@pytest.mark.slow
+def test_the_whole_report_from_a_folder_of_clips(tmp_path, monkeypatch):
+    from gid_engine.evaluation import motion_quality
+
+    monkeypatch.setattr(motion_quality.Prior, "load", lambda *_: _KnowingPrior())
+    for number in range(2):
+        photo = _photo(number)
+        film = remapped(photo, as_modes(_volume(number), photo), 30.0, range(80))
+        _write_clip(tmp_path / f"sway{number}_01.mp4", film)
+    arguments = [
+        "evaluate",
+        "motion",
+        "--quick",
+        "--data",
+        str(tmp_path),
+        "--json",
+        str(tmp_path / "figures.json"),
+    ]
+    assert main([*arguments, "--out", str(tmp_path / "report")]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text("utf-8"))
+    distances, motion = figures["distances"]["real clips"], figures["motion"]["real clips"]
+    assert distances["ground-truth motion"]["FVD16"] < distances["static"]["FVD16"]
+    assert motion["ground-truth motion"]["amplitude correlation"]["mean"] == pytest.approx(1)
+    assert motion["ours"]["amplitude correlation"]["mean"] > 0.9
+    assert motion["ours"]["rest frame psnr"] == "identical"
+    assert "shuffled photo's motion" in (tmp_path / "report" / "motion.md").read_text("utf-8")

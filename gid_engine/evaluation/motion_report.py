@@ -63,8 +63,8 @@ def _set(page: Page, name: str, figures: dict) -> None:
         table = figures["distances"][name]
         columns = [c for c in next(iter(table.values())) if "±" not in c]
         page.text(
-            "Distances to the clips themselves; less is better. The last row is what chance allows: half of the "
-            "clips from the other half."
+            "Distances to the clips themselves; less is better. The last row, for scale: half of the clips "
+            "from the other half."
         )
         page.table(["", *columns], [[way, *(_cell(row, c) for c in columns)] for way, row in table.items()])
     page.text(

@@ -42,13 +42,14 @@ def slices(rows: Sequence[tuple[str, dict[str, np.ndarray]]]) -> bytes:
     ways = list(rows[0][1])
     figure = _figure((2.3 * len(ways), 1.7 * len(rows)))
     grid = figure.subplots(len(rows), len(ways), squeeze=False)
+    for axes, way in zip(grid[0], ways, strict=True):
+        axes.set_title(way, fontsize=9)
     for line, (name, films) in zip(grid, rows, strict=True):
         where = liveliest_row(films[ways[0]])
         for axes, way in zip(line, ways, strict=True):
             axes.imshow(films[way][:, where], aspect="auto", interpolation="nearest")
             axes.set_xticks([])
             axes.set_yticks([])
-            axes.set_title(way if line is grid[0] else "", fontsize=9)
         line[0].set_ylabel(name, fontsize=8)
     return _png(figure)
 
@@ -63,11 +64,12 @@ def sheet(rows: Sequence[tuple[str, dict[str, np.ndarray]]]) -> bytes:
     columns = max((list(r[1]) for r in rows), key=len)
     figure = _figure((2.5 * len(columns), 1.6 * len(rows)))
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
+    for axes, column in zip(grid[0], columns, strict=True):
+        axes.set_title(column, fontsize=9)
     for line, (name, pictures) in zip(grid, rows, strict=True):
         for axes, column in zip(line, columns, strict=True):
             axes.set_xticks([])
             axes.set_yticks([])
-            axes.set_title(column if line is grid[0] else "", fontsize=9)
             if column not in pictures:
                 axes.axis("off")
                 continue

@@ -38,8 +38,8 @@ def report(result: Result) -> Page:
     page = Page("Motion from a photo, measured")
     page.text(
         f"Every way starts from the first frame of a clip. Prior {figures['prior']}. Intervals are 95 %, "
-        "bootstrapped over the sources of the clips. Features: the shipped image encoder (FID, KID) and the shipped "
-        "critic (FVD), or the networks that were named; figures of different networks cannot be compared."
+        "bootstrapped over the sources of the clips. Features: the shipped image encoder (FID, KID) and the "
+        "shipped critic (FVD), or the networks that were named; figures of different networks cannot be compared."
     )
     if not plots.available():
         page.text(NO_PLOTS)

@@ -143,8 +143,8 @@ def report(result: Result) -> Page:
     page = Page("What the prior knows of photos")
     page.text(
         f"Prior {result.figures['prior']}. Pearson correlation of rms maps; leak: mean motion where nothing moves "
-        "over its mean where something does. Photos that never trained; 95 % intervals are bootstrapped over them. "
-        f"The rough mask is the outline, {100 * DILATION:g} % of the width too wide."
+        "over its mean where something does. Photos that never trained; 95 % intervals are bootstrapped over "
+        f"them. The rough mask is the outline, {100 * DILATION:g} % of the width too wide."
     )
     for name, figures in result.figures["sets"].items():
         page.heading(f"{name.capitalize()} ({len(figures['photos'])})")

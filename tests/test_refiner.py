@@ -125,7 +125,8 @@ def test_the_pyramid_keeps_the_photo_at_rest_and_moves_it():
 
 @pytest.mark.parametrize("part", ["refiner", "pyramid"])
 def test_a_network_learns_from_pairs_and_survives_its_file(part, tmp_path):
-    """A frame that is a fifth too bright is a correction to learn: fifteen steps learn some of it, and a half-precision file gives the network back."""
+    """A frame that is a fifth too bright is a correction to learn: fifteen steps learn some of it,
+    and a half-precision file gives the network back."""
     write_pairs(tmp_path / "pairs", Material(), [], 1, seed=5)
     pool, rng = PairPool(tmp_path / "pairs"), np.random.default_rng(0)
     torch.manual_seed(0)

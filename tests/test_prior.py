@@ -104,14 +104,14 @@ def test_weights_missing_or_damaged(tmp_path):
     for path in FOLDER.iterdir():
         if path.suffix in (".safetensors", ".json"):
             shutil.copyfile(path, tmp_path / path.name)
-    victim = tmp_path / "amplitude.safetensors"
+    victim = tmp_path / "head.safetensors"
     content = bytearray(victim.read_bytes())
     content[-1] ^= 1
     victim.write_bytes(content)
-    with pytest.raises(GidError, match=r"amplitude\.safetensors.*damaged"):
+    with pytest.raises(GidError, match=r"head\.safetensors.*damaged"):
         Prior.load("cpu", tmp_path)
     victim.unlink()
-    with pytest.raises(GidError, match=r"amplitude\.safetensors.*missing"):
+    with pytest.raises(GidError, match=r"head\.safetensors.*missing"):
         Prior.load("cpu", tmp_path)
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(GidError, match="damaged"):

@@ -10,24 +10,28 @@ import torch
 from torch import Tensor
 
 _REACH = 0.06  # of the kernel, photo widths: about half a flower of a close-up
+_NEAR = 0.12  # cells farther apart than this hardly belong together, wherever they are held
 _LIKENESS = 1.0  # distance of appearance that counts e^-½
 _ROUNDS = 6
 
 
-def gathered_positions(appearance: Tensor, amplitude: Tensor) -> Tensor:
+def gathered_positions(appearance: Tensor, amplitude: Tensor, held: Tensor) -> Tensor:
     """Positions [h, w, 2] (x, y in photo widths) at which each cell is held.
 
     appearance: [C, h, w], distances of unit size mean unlike things; amplitude: [h, w] in 0…1: what is still holds
-    nothing together.
+    nothing together; held: [2, h, w], the way from each cell to where the network thinks it is held, which the
+    cells of a thing agree on here.
     """
     channels, h, w = appearance.shape
     ys, xs = torch.meshgrid((torch.arange(h) + 0.5) / w, (torch.arange(w) + 0.5) / w, indexing="ij")
-    place = torch.stack([xs, ys], -1).reshape(-1, 2).to(appearance)
+    here = torch.stack([xs, ys], -1).reshape(-1, 2).to(appearance)
+    vote = here + held.reshape(2, -1).T
     look = appearance.reshape(channels, -1).T
-    affinity = torch.cdist(look, look).square_().mul_(-0.5 / _LIKENESS**2).exp_()
-    affinity *= amplitude.reshape(1, -1) + 1e-3
-    held = place
+    affinity = torch.cdist(look, look).square_().mul_(-0.5 / _LIKENESS**2)
+    affinity += torch.cdist(here, here).square_().mul_(-0.5 / _NEAR**2)
+    affinity.exp_().mul_(amplitude.reshape(1, -1) + 1e-3)
+    place = vote
     for _ in range(_ROUNDS):
-        near = torch.cdist(held, place).square_().mul_(-0.5 / _REACH**2).exp_().mul_(affinity)
-        held = (near @ place) / near.sum(1, keepdim=True).clamp_min(1e-12)
-    return held.view(h, w, 2)
+        near = torch.cdist(place, vote).square_().mul_(-0.5 / _REACH**2).exp_().mul_(affinity)
+        place = (near @ vote) / near.sum(1, keepdim=True).clamp_min(1e-12)
+    return place.view(h, w, 2)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ..errors import GidError
 from ..motion import Modes
 from ..motion.modes import quietest_time
+from .head import FAR
 from .pieces import gathered_positions
 from .shape import LIVELIEST, frequencies
 from .sway import Sway
@@ -24,13 +25,15 @@ LONG_SIDE = 256  # of the picture the networks see, and of the modes' grid
 DAMPING = 0.08  # ratio; plants measure 0.03 to 0.15
 # The head is never quite sure that a wall stands still; below this amplitude nothing moves at all.
 STILL = 0.12
+LIVELY = 0.75  # amplitude that the liveliest parts of a photo get, if they move at all
+UNSURE = 0.08  # below this amplitude a photo's liveliest parts are taken to be still
 
 
 class Prior:
     """Holds the networks; `predict` may be called for any number of photos."""
 
-    def __init__(self, encoder, amplitude_head, version: str, device: torch.device):
-        self.encoder, self.amplitude_head = encoder.to(device), amplitude_head.to(device)
+    def __init__(self, encoder, head, version: str, device: torch.device):
+        self.encoder, self.head = encoder.to(device), head.to(device)
         self.version, self.device = version, device
 
     @classmethod
@@ -55,12 +58,14 @@ class Prior:
         report(0.0, "Looking at the photo")
         size = working_size(photo.shape[1], photo.shape[0])
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        amplitude = self._look(small)
+        amplitude, axis, held = self._look(small)
         if mask is not None:
-            amplitude = amplitude * _tensor(_area(mask, amplitude.shape), self.device)
-        volume = self._imagine(small, amplitude, seed)
+            amplitude = amplitude * _area(mask, amplitude.shape)
+        report(0.5, "Letting the wind blow")
+        volume = _sway(small, amplitude, axis, held, seed)
         report(0.9, "Fitting the motion to the photo's edges")
-        rms = LIVELIEST * np.square(_fit_to_edges(amplitude[0, 0].cpu().numpy(), small))
+        likely = _fit_to_edges(amplitude, small)
+        rms = LIVELIEST * np.square(np.minimum(likely * _encouragement(amplitude), 1))
         if mask is not None:
             mask = _area(mask, rms.shape)
             rms = rms * mask
@@ -77,31 +82,48 @@ class Prior:
             source=f"prior {self.version}",
             rest_time=quietest_time(modes, frequency),
             mask=mask,
-            confidence=np.sqrt(rms / LIVELIEST),
+            confidence=likely if mask is None else likely * mask,
         )
 
-    def _look(self, small: np.ndarray) -> torch.Tensor:
-        """Amplitude [1, 1, H/4, W/4] in 0…1: √(rms / LIVELIEST)."""
+    def _look(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What the head says of a photo: amplitude [h, w] in 0…1, √(rms / LIVELIEST); axis [2, h, w], the line of
+        motion as doubled angle; held [2, h, w], the way to the place of hold in photo widths (a cell is 4 px)."""
         image = _tensor(small.astype(np.float32) / 255, self.device).permute(2, 0, 1)[None]
-        seen, mirrored = self.encoder(image), self.encoder(image.flip(-1))
         # A picture and its mirror image move alike: the mean of both answers is the steadier one.
-        logits = (self.amplitude_head(seen) + self.amplitude_head(mirrored).flip(-1)) / 2
-        return ((logits.sigmoid() - STILL) / (1 - STILL)).clamp_min(0)
+        told, mirrored = (self.head(self.encoder(i))[0].cpu().numpy() for i in (image, image.flip(-1)))
+        told = (told + mirrored[..., ::-1] * np.float32([1, 1, -1, -1, 1])[:, None, None]) / 2
+        amplitude = np.maximum((1 / (1 + np.exp(-told[0])) - STILL) / (1 - STILL), 0)
+        strength = np.maximum(1, np.hypot(told[1], told[2]))
+        return amplitude, told[1:3] / strength, told[3:5] * FAR
 
-    def _imagine(self, small: np.ndarray, amplitude: torch.Tensor, seed: int) -> np.ndarray:
-        """How every place sways, in a wind of its own: complex64 [15, 2, H/4, W/4] of unit rms."""
-        h, w = amplitude.shape[-2:]
-        colour = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (w, h), interpolation=cv2.INTER_AREA)
-        colour = torch.from_numpy(colour.astype(np.float32) / 80).permute(2, 0, 1)
-        appearance = torch.cat([colour, 2 * amplitude[0].cpu()])
-        held = gathered_positions(appearance, amplitude[0, 0].cpu()).numpy()
-        rng = np.random.default_rng(seed)
-        sway = Sway(rng)
-        answer = np.moveaxis(sway.oscillation(held, rng.uniform(0.25, 0.6)), -1, 0)
-        across = np.array([-sway.direction[1], sway.direction[0]])
-        lift = 0.35 * np.moveaxis(Sway(rng).oscillation(held, rng.uniform(0.4, 0.8)), -1, 0)
-        shape = answer[:, None] * sway.direction[:, None, None] + lift[:, None] * across[:, None, None]
-        return shape.astype(np.complex64)
+
+def _encouragement(amplitude: np.ndarray) -> float:
+    """Factor on the amplitudes of a photo whose liveliest parts the head is not sure of.
+
+    It tells the mean over all it holds possible, a still picture among that: a leaf that is as likely to hang still
+    as to dance would hardly stir. What surely moves is left as it is, and so is a photo where nothing seems to.
+    """
+    liveliest = float(np.percentile(amplitude, 99.5))
+    sure = np.clip((liveliest - UNSURE) / UNSURE, 0, 1)
+    return 1 + sure * (np.clip(LIVELY / max(liveliest, 1e-6), 1, 2.5) - 1)
+
+
+def _sway(small, amplitude, axis, held, seed: int) -> np.ndarray:
+    """How every place sways, in a wind of its own: complex64 [15, 2, h, w], of unit rms or less."""
+    h, w = amplitude.shape
+    colour = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (w, h), interpolation=cv2.INTER_AREA)
+    look = np.concatenate([np.moveaxis(colour, -1, 0).astype(np.float32) / 80, 2 * amplitude[None]])
+    place = gathered_positions(torch.from_numpy(look), torch.from_numpy(amplitude), torch.from_numpy(held)).numpy()
+    rng = np.random.default_rng(seed)
+    sway = Sway(rng)
+    along = np.moveaxis(sway.oscillation(place, rng.uniform(0.25, 0.6)), -1, 0)
+    across = 0.35 * np.moveaxis(Sway(rng).oscillation(place, rng.uniform(0.4, 0.8)), -1, 0)
+    x, y = sway.direction
+    push = np.stack([along * x - across * y, along * y + across * x])
+    # The wind pushes; what is held gives way along its line: the projection ½(1 + r·[cos 2φ, sin 2φ; sin, −cos]).
+    cos, sin = axis[:, None]
+    give = [(1 + cos) * push[0] + sin * push[1], sin * push[0] + (1 - cos) * push[1]]
+    return np.stack(give, 1).astype(np.complex64)
 
 
 def working_size(width: int, height: int) -> tuple[int, int]:

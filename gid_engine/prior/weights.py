@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from ..errors import GidError
 from ..media import safe_write
-from .amplitude import AmplitudeHead
 from .denoiser import Denoiser, UNet
 from .encoder import ImageEncoder
+from .head import MotionHead
 from .shape import CHANNELS
 
 FOLDER = Path(__file__).parent / "weights"
@@ -57,11 +57,11 @@ def load_part(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise _damaged(path) from error
 
 
-def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, AmplitudeHead, str]:
-    """(encoder, amplitude head, short hash of both) in evaluation mode, checked against the record."""
-    encoder, amplitude = ImageEncoder(), AmplitudeHead()
+def load_networks(folder: Path | None = None) -> tuple[ImageEncoder, MotionHead, str]:
+    """(encoder, motion head, short hash of both) in evaluation mode, checked against the record."""
+    encoder, head = ImageEncoder(), MotionHead()
     folder = FOLDER if folder is None else Path(folder)
-    return encoder, amplitude, load_recorded(folder, {"encoder": encoder, "amplitude": amplitude})
+    return encoder, head, load_recorded(folder, {"encoder": encoder, "head": head})
 
 
 def load_recorded(folder: Path, networks: dict[str, nn.Module]) -> str:

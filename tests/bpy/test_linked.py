@@ -26,7 +26,7 @@ def linked(tmp_path, fake_engine):
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     (tmp_path / "shots").mkdir()
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shots" / "shot.blend"))
-    with bpy.data.libraries.load(str(folder / "library.blend"), link=True, relative=True) as (there, here):
+    with bpy.data.libraries.load(str(folder / "library.blend"), link=True, relative=True) as (_, here):
         here.collections = ["Photos"]
     bpy.context.scene.collection.children.link(here.collections[0])
     return here.collections[0]

@@ -24,23 +24,23 @@ def tree(tmp_path, monkeypatch):
 
 def test_an_environment_is_made_once_and_follows_its_list(tree):
     folder, runs = tree
-    python = dev.environment("e", "none")
+    python = dev.environment("e", sys.executable, "none")
     assert dev.starts(python) and len(runs) == 2  # venv and pip
-    assert dev.environment("e", "none") == python and len(runs) == 2
+    assert dev.environment("e", sys.executable, "none") == python and len(runs) == 2
     (folder / "requirements" / "none.txt").write_text("# changed")
-    dev.environment("e", "none")
+    dev.environment("e", sys.executable, "none")
     assert len(runs) == 3  # pip alone
 
 
 def test_an_environment_that_was_cut_off_is_made_anew(tree):
     folder, runs = tree
-    python = dev.environment("e", "none")
+    python = dev.environment("e", sys.executable, "none")
     (folder / ".venvs" / "e" / ".ready").unlink()
     (folder / ".venvs" / "e" / "half").write_text("left over")
-    assert dev.starts(dev.environment("e", "none")) and len(runs) == 4
+    assert dev.starts(dev.environment("e", sys.executable, "none")) and len(runs) == 4
     assert not (folder / ".venvs" / "e" / "half").exists()
     python.unlink()  # the Python that it was made from is gone
-    assert dev.starts(dev.environment("e", "none")) and len(runs) == 6
+    assert dev.starts(dev.environment("e", sys.executable, "none")) and len(runs) == 6
 
 
 def test_packages_that_cannot_be_had_leave_it_unfinished(tree, monkeypatch):
@@ -49,11 +49,11 @@ def test_packages_that_cannot_be_had_leave_it_unfinished(tree, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
     (folder / "requirements" / "none.txt").write_text("no-such-package-here==1.0")
     with pytest.raises(dev.Stop, match="could not install"):
-        dev.environment("e", "none")
+        dev.environment("e", sys.executable, "none")
     assert not (folder / ".venvs" / "e" / ".ready").exists()
     monkeypatch.setattr(dev, "NEEDED_GB", 10**9)
     with pytest.raises(dev.Stop, match="GB free"):
-        dev.environment("e", "none")
+        dev.environment("e", sys.executable, "none")
 
 
 TESTS = """
@@ -85,13 +85,13 @@ def test_error(broken): pass
 def test_a_leg_counts_what_pytest_reports(tmp_path, ok, more, arguments, counts):
     path = tmp_path / "test_them.py"
     path.write_text(TESTS.format(ok=ok, more=more))
-    leg = dev.Leg("them", Path(sys.executable), [path, "-p", "no:cacheprovider"])
+    leg = dev.Leg("them", Path(sys.executable), [[path, "-p", "no:cacheprovider"]])
     leg.run(arguments, {})
     assert (leg.passed, leg.failed, leg.skipped) == counts
 
 
 def test_a_leg_without_any_test_has_failed(tmp_path):
-    leg = dev.Leg("none", Path(sys.executable), [tmp_path])
+    leg = dev.Leg("none", Path(sys.executable), [[tmp_path]])
     leg.run([], {})
     assert (leg.passed, leg.failed) == (0, 1)
 

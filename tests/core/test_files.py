@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from blender_gid.core import installer, paths
+from blender_gid.core import backends, installer, paths
 from blender_gid.core.engine import GidError
 from blender_gid.core.sequence import Sequence, find_sequence
 
@@ -80,11 +80,15 @@ def test_a_sequence_is_found_around_any_of_its_frames(tmp_path):
 def test_installation_is_missing_unfinished_or_there(tmp_path):
     with pytest.raises(GidError, match="not installed"):
         installer.installed_python(tmp_path)
-    (tmp_path / ".version").write_text("incomplete")
+    installer._write_marker(tmp_path, {"state": "incomplete"})
     with pytest.raises(GidError, match="Install it again"):
         installer.installed_python(tmp_path)
     python = installer.environment_python(tmp_path)
     python.parent.mkdir(parents=True)
     python.touch()
-    (tmp_path / ".version").write_text("0.1.0")
+    lock = backends.fingerprint(backends.BACKENDS["cpu"].lock)
+    installer._write_marker(tmp_path, {"state": "ready", "backend": "cpu", "lock": lock})
     assert installer.installed_python(tmp_path) == python
+    installer._write_marker(tmp_path, {"state": "ready", "backend": "cpu", "lock": "older"})
+    with pytest.raises(GidError, match="another version"):
+        installer.installed_python(tmp_path)

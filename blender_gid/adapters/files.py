@@ -102,7 +102,10 @@ def _rebase(old: str, new: str) -> None:
         if plane.library is not None:
             continue
         own = () if _motion_is_the_librarys(plane) else ((plane.gid, "motion"),)
-        for owner, name in (*own, *((v, "folder") for v in plane.gid.output.versions)):
+        listed = [(version, "folder") for version in plane.gid.output.versions]
+        listed += [(region, "file") for region in plane.gid.regions]
+        listed += [(variation, "motion") for variation in plane.gid.variations]
+        for owner, name in (*own, *listed):
             if getattr(owner, name).startswith("//"):
                 with contextlib.suppress(ValueError):  # another drive of Windows
                     place = bpy.path.abspath(getattr(owner, name), start=before)

@@ -12,20 +12,35 @@ from mathutils import Matrix, Vector
 _COLOR = (1.0, 0.6, 0.1, 1.0)
 
 
-def photo_place(plane: bpy.types.Object, origin: Vector, direction: Vector) -> tuple[float, float] | None:
-    """Where a ray of the world meets the photo: (u, v), v up, beyond 0…1 outside it; None where it never does."""
-    from ..core.preview import surface_frame
-    from .preview import vertices
+class Surface:
+    """A plane's photo in space: where a ray meets it, and which of its places a point lies before. Places are
+    (u, v), v up, beyond 0…1 outside the photo."""
 
-    right, up, corner = (Vector(row) for row in surface_frame(*vertices(plane.data)))
-    to_plane = plane.matrix_world.inverted_safe()
-    start, along = to_plane @ origin, to_plane.to_3x3() @ direction
-    # start + t · along = corner + u · right + v · up
-    system = Matrix((right, up, -along)).transposed()
-    if abs(system.determinant()) < 1e-12 * along.length * right.length * up.length:
-        return None
-    u, v, distance = system.inverted() @ (start - corner)
-    return (u, v) if distance > 0 else None
+    def __init__(self, plane: bpy.types.Object):
+        from ..core.preview import surface_frame
+        from .preview import vertices
+
+        right, up, corner = (Vector(row) for row in surface_frame(*vertices(plane.data)))
+        axes = Matrix((right, up, right.cross(up).normalized())).transposed().to_4x4()
+        axes.translation = corner
+        self._plane, self._axes = plane, axes
+
+    @property
+    def to_photo(self) -> Matrix:
+        """From the world to (u, v, distance from the photo in the plane's own units) as the plane stands now."""
+        return (self._plane.matrix_world @ self._axes).inverted_safe()
+
+    def hit(self, origin: Vector, direction: Vector) -> tuple[float, float] | None:
+        """Where a ray of the world meets the photo; None where it never does."""
+        to_photo = self.to_photo
+        start, along = to_photo @ origin, to_photo.to_3x3() @ direction
+        if abs(along.z) < 1e-9 * along.length or start.z / along.z > 0:  # edge on, or behind the viewer
+            return None
+        return tuple((start - along * (start.z / along.z)).xy)
+
+    def foot(self, point: Vector) -> tuple[float, float]:
+        """The place that a point of the world lies before, along the photo's normal."""
+        return tuple((self.to_photo @ point).xy)
 
 
 def push(start: tuple[float, float], end: tuple[float, float], photo_size: tuple[int, int]) -> tuple[float, float]:

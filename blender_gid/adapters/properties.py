@@ -8,80 +8,21 @@ from bpy.props import (
     CollectionProperty,
     EnumProperty,
     FloatProperty,
-    FloatVectorProperty,
     IntProperty,
     IntVectorProperty,
     PointerProperty,
     StringProperty,
 )
 
-from ..core.engine import GidError
-from . import compat, display, output, preview
-from .controls import needs_stepping
+from . import display, output, parts
+from .parts import CONTROL, FIXED, KEYABLE, PATH
 
 
 def _show(self, context) -> None:
     display.apply(self.id_data)
 
 
-def _replay(self, context) -> None:
-    """A control was changed by hand: let the preview follow. Keyframes don't come here, and stepping through
-    the scene would take too long for a slider: both are left to Update Preview."""
-    plane = self.id_data
-    if needs_stepping(plane):
-        return
-    try:
-        preview.refresh(plane, context.scene)
-    except GidError as error:
-        plane.gid.status, plane.gid.failed = str(error), True
-
-
-_FIXED = {"options": set(), "override": {"LIBRARY_OVERRIDABLE"}}
-_PATH = {**_FIXED, "subtype": "FILE_PATH", "options": compat.RELATIVE_PATH}
-_CONTROL = {**_FIXED, "update": _replay}
-_KEYABLE = {**_CONTROL, "options": {"ANIMATABLE"}}
-
-
-class GID_PG_impulse(bpy.types.PropertyGroup):
-    """A touch: at a frame, something pushes a place of the photo and lets go."""
-
-    frame: IntProperty(name="Frame", description="Frame at which the push comes", default=1, **_CONTROL)
-    location: FloatVectorProperty(
-        name="Place",
-        description="Where the push comes: 0 to 1 from left to right and from bottom to top of the photo",
-        size=2,
-        default=(0.5, 0.5),
-        min=0,
-        max=1,
-        **_CONTROL,
-    )
-    direction: FloatProperty(
-        name="Direction",
-        description="Where the push goes: 0° is right, 90° is up",
-        subtype="ANGLE",
-        default=0,
-        **_CONTROL,
-    )
-    strength: FloatProperty(
-        name="Strength",
-        description="How far the place gets, in widths of the photo",
-        default=0.02,
-        min=0,
-        max=1,
-        soft_max=0.1,
-        precision=3,
-        **_CONTROL,
-    )
-    radius: FloatProperty(
-        name="Radius",
-        description="How large the pushed place is, in widths of the photo",
-        default=0.08,
-        min=0.001,
-        max=2,
-        soft_max=0.5,
-        precision=3,
-        **_CONTROL,
-    )
+_LIST = {"override": {"LIBRARY_OVERRIDABLE", "USE_INSERTION"}}
 
 
 class GID_PG_photo(bpy.types.PropertyGroup):
@@ -91,22 +32,22 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         name="Photo Size",
         description="Width and height of the upright photo in pixels; 0 for objects that show none",
         size=2,
-        **_FIXED,
+        **FIXED,
     )
-    folder: StringProperty(name="Folder", description="Name of this plane's folder of files", **_FIXED)
-    motion: StringProperty(name="Motion", description="The motion file: how this photo can move", **_PATH)
+    folder: StringProperty(name="Folder", description="Name of this plane's folder of files", **FIXED)
+    motion: StringProperty(name="Motion", description="The motion file: how this photo can move", **PATH)
     seed: IntProperty(
         name="Seed",
         description="Another seed predicts another motion; the same seed always the same",
         default=0,
         min=0,
-        **_FIXED,
+        **FIXED,
     )
     mask: PointerProperty(
         name="Mask",
         description="Image that limits the motion: white moves, black stays still. Paint it in Texture Paint",
         type=bpy.types.Image,
-        **_FIXED,
+        **FIXED,
     )
 
     display: EnumProperty(
@@ -119,7 +60,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         ),
         default="PHOTO",
         update=_show,
-        **_FIXED,
+        **FIXED,
     )
 
     loop_frames: IntProperty(
@@ -128,10 +69,18 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         default=150,
         min=0,
         soft_max=600,
-        **_CONTROL,
+        **CONTROL,
     )
     rest_frame: IntProperty(
-        name="Rest Frame", description="Frame at which the plane is exactly the photo", default=1, **_CONTROL
+        name="Rest Frame", description="Frame at which the plane is exactly the photo", default=1, **CONTROL
+    )
+    loop_offset: IntProperty(
+        name="Offset",
+        description="Frames by which sway and gusts are shifted along the loop; the rest frame stays the photo",
+        default=0,
+        soft_min=-600,
+        soft_max=600,
+        **CONTROL,
     )
     amplitude: FloatProperty(
         name="Amplitude",
@@ -140,7 +89,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0,
         max=100,
         soft_max=4,
-        **_KEYABLE,
+        **KEYABLE,
     )
     speed: FloatProperty(
         name="Speed",
@@ -149,7 +98,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0,
         max=100,
         soft_max=4,
-        **_KEYABLE,
+        **KEYABLE,
     )
     gain_low: FloatProperty(
         name="Low",
@@ -157,13 +106,13 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         default=1,
         min=0,
         soft_max=4,
-        **_CONTROL,
+        **KEYABLE,
     )
     gain_mid: FloatProperty(
-        name="Mid", description="Share of the middle tempo, of branches", default=1, min=0, soft_max=4, **_CONTROL
+        name="Mid", description="Share of the middle tempo, of branches", default=1, min=0, soft_max=4, **KEYABLE
     )
     gain_high: FloatProperty(
-        name="High", description="Share of the quick tremble of leaves", default=1, min=0, soft_max=4, **_CONTROL
+        name="High", description="Share of the quick tremble of leaves", default=1, min=0, soft_max=4, **KEYABLE
     )
     stiffness: FloatProperty(
         name="Stiffness",
@@ -172,7 +121,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0.01,
         max=100,
         soft_max=9,
-        **_CONTROL,
+        **KEYABLE,
     )
     damping: FloatProperty(
         name="Damping",
@@ -181,7 +130,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0.01,
         max=100,
         soft_max=10,
-        **_CONTROL,
+        **KEYABLE,
     )
     wind_direction: FloatProperty(
         name="Wind Direction",
@@ -190,7 +139,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         default=0,
         min=-2 * pi,
         max=2 * pi,
-        **_CONTROL,
+        **KEYABLE,
     )
     wind_strength: FloatProperty(
         name="Wind Strength",
@@ -199,7 +148,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0,
         max=100,
         soft_max=4,
-        **_KEYABLE,
+        **KEYABLE,
     )
     wind_gust: FloatProperty(
         name="Gusts",
@@ -208,16 +157,57 @@ class GID_PG_photo(bpy.types.PropertyGroup):
         min=0,
         max=100,
         soft_max=2,
-        **_CONTROL,
+        **KEYABLE,
+    )
+    wind_speed: FloatProperty(
+        name="Travel",
+        description="Photo widths a second at which gusts pass over the picture; 0 brings them everywhere at once",
+        default=0,
+        min=0,
+        max=100,
+        soft_max=4,
+        **CONTROL,
     )
     wind_seed: IntProperty(
-        name="Wind Seed", description="Another seed brings the gusts at other times", default=0, min=0, **_CONTROL
+        name="Wind Seed", description="Another seed brings the gusts at other times", default=0, min=0, **CONTROL
     )
 
-    impulses: CollectionProperty(type=GID_PG_impulse, override={"LIBRARY_OVERRIDABLE", "USE_INSERTION"})
+    impulses: CollectionProperty(type=parts.GID_PG_impulse, **_LIST)
     impulse_index: IntProperty(
         name="Selected Touch", description="The touch whose settings are shown", options=set()
     )
+    hand: PointerProperty(
+        name="Hand",
+        description="An object, an Empty for example, that takes along what it passes before in the photo",
+        type=bpy.types.Object,
+        **CONTROL,
+    )
+    hand_radius: FloatProperty(
+        name="Radius",
+        description="How large the hand is, in widths of the photo",
+        default=0.05,
+        min=0.001,
+        max=2,
+        soft_max=0.5,
+        precision=3,
+        **CONTROL,
+    )
+    hand_strength: FloatProperty(
+        name="Strength",
+        description="How far along the hand takes things; 1 is as far as it goes while it touches them",
+        default=1,
+        min=0,
+        max=100,
+        soft_max=2,
+        **KEYABLE,
+    )
+    pins: CollectionProperty(type=parts.GID_PG_pin, **_LIST)
+    pin_index: IntProperty(name="Selected Pin", description="The pin whose settings are shown", options=set())
+    regions: CollectionProperty(type=parts.GID_PG_region, **_LIST)
+    region_index: IntProperty(
+        name="Selected Region", description="The region whose settings are shown", options=set()
+    )
+    variations: CollectionProperty(type=parts.GID_PG_variation, **_LIST)
 
     baked_first: IntProperty(name="First Baked Frame", options=set())
     baked_last: IntProperty(name="Last Baked Frame", options=set(), default=-1)
@@ -226,7 +216,7 @@ class GID_PG_photo(bpy.types.PropertyGroup):
     failed: BoolProperty(name="Failed", description="Whether the last step failed", options=set())
 
 
-_CLASSES = (*output.CLASSES, GID_PG_impulse, GID_PG_photo)
+_CLASSES = (*output.CLASSES, *parts.CLASSES, GID_PG_photo)
 
 
 def register() -> None:

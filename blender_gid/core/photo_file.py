@@ -1,9 +1,8 @@
-"""Facts of a photo file that Blender does not heed: the EXIF orientation. And a mask's PNG."""
+"""Facts of a photo file that Blender does not heed: the EXIF orientation."""
 
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 
 _ORIENTATION = 0x0112
@@ -88,16 +87,3 @@ def stored_uv(orientation: int, u: float, v: float) -> tuple[float, float]:
         7: (v, u),
         8: (v, 1 - u),
     }.get(orientation, (u, v))
-
-
-def grey_png(width: int, height: int, rows: bytes) -> bytes:
-    """An 8-bit greyscale PNG; rows: height × width bytes, top row first."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    raw = b"".join(b"\0" + rows[y * width : (y + 1) * width] for y in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(raw, 6)), chunk(b"IEND", b"")]
-    )

@@ -86,7 +86,8 @@ class GID_OT_draw_impulse(PhotoPoll, bpy.types.Operator):
 
     def _add(self, context, start, end):
         plane = photo_of(context)
-        places = [pointer.photo_place(plane, *self._area.ray(mouse)) for mouse in (start, end)]
+        surface = pointer.Surface(plane)
+        places = [surface.hit(*self._area.ray(mouse)) for mouse in (start, end)]
         if None in places or not all(0 <= c <= 1 for c in places[0]):
             self.report({"ERROR"}, "That is beside the photo: start the drag on it.")
             return {"CANCELLED"}

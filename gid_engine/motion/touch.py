@@ -81,13 +81,13 @@ class Ringing:
 
     def struck(self, seconds, damping=1.0):
         """After a blow at 0: 0 before, 1 at its highest. seconds, damping broadcast; float64."""
-        seconds, damping = np.broadcast_arrays(np.float64(seconds), np.float64(damping))
+        seconds, damping = np.broadcast_arrays(np.asarray(seconds, np.float64), np.asarray(damping, np.float64))
         rings = impulse_response(self._omega, self._zeta * damping[..., None], seconds[..., None])
         return rings @ self._push / self._peak
 
     def released(self, seconds, damping=1.0):
         """Held at 1 until 0, then let go."""
-        seconds, damping = np.broadcast_arrays(np.float64(seconds), np.float64(damping))
+        seconds, damping = np.broadcast_arrays(np.asarray(seconds, np.float64), np.asarray(damping, np.float64))
         return release_response(self._omega, self._zeta * damping[..., None], seconds[..., None]) @ self._share
 
 

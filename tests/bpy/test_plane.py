@@ -142,7 +142,7 @@ def test_the_place_under_the_mouse_is_a_place_of_the_photo(tmp_path, turned):
     """A plane 3 wide and 2 high stands at x = 5, facing the viewer at −y; the same with its rotation applied."""
     from mathutils import Vector
 
-    from blender_gid.adapters.pointer import photo_place, push
+    from blender_gid.adapters.pointer import Surface, push
 
     bpy.context.scene.cursor.location = (5, 0, 0)
     plane = imported(write_png(tmp_path / "p.png", photo(48, 32)), height=2.0)
@@ -150,9 +150,9 @@ def test_the_place_under_the_mouse_is_a_place_of_the_photo(tmp_path, turned):
     if turned:
         bpy.ops.object.transform_apply(rotation=True, location=False)
     look = Vector((0, 1, 0))
-    assert photo_place(plane, Vector((5, -9, 0)), look) == pytest.approx((0.5, 0.5), abs=1e-5)
-    assert photo_place(plane, Vector((3.5, -9, 1)), look) == pytest.approx((0, 1), abs=1e-5)
-    assert photo_place(plane, Vector((8, -9, 0)), look)[0] == pytest.approx(1.5, abs=1e-5)  # beside it
-    assert photo_place(plane, Vector((5, 9, 0)), look) is None  # behind the viewer
-    assert photo_place(plane, Vector((5, -9, 0)), Vector((1, 0, 0))) is None  # edge on
+    assert Surface(plane).hit(Vector((5, -9, 0)), look) == pytest.approx((0.5, 0.5), abs=1e-5)
+    assert Surface(plane).hit(Vector((3.5, -9, 1)), look) == pytest.approx((0, 1), abs=1e-5)
+    assert Surface(plane).hit(Vector((8, -9, 0)), look)[0] == pytest.approx(1.5, abs=1e-5)  # beside it
+    assert Surface(plane).hit(Vector((5, 9, 0)), look) is None  # behind the viewer
+    assert Surface(plane).hit(Vector((5, -9, 0)), Vector((1, 0, 0))) is None  # edge on
     assert push((0.5, 0.5), (0.5, 0.65), (48, 32)) == pytest.approx((np.pi / 2, 0.1))

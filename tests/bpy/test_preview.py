@@ -11,7 +11,7 @@ import pytest
 from fake_worker import sway
 from pictures import photo, write_png
 
-from gid_engine.motion import Performance, Score, load_motion, save_motion
+from gid_engine.motion import Performance, Score, border_taper, load_motion, save_motion
 
 
 @pytest.fixture
@@ -34,12 +34,21 @@ def moved(plane, frame):
     return positions[0] - positions[1]
 
 
-def expected(plane, score, frame):
+def expected(plane, score, frame, masks=()):
     """The engine's displacement at the grid's inner vertices, in object space: [31, 47, 2], top row first."""
-    field = Performance(score, load_motion(plane.gid.motion)).displacement(frame)
+    performance = Performance(score, load_motion(plane.gid.motion), masks)
+    field = performance.modes.displacement(performance.modal_coordinates(frame))
     # Vertices lie at cell corners: the mean of the four cells around one is the bilinear value there.
     corners = (field[:-1, :-1] + field[1:, :-1] + field[:-1, 1:] + field[1:, 1:]) / 4
-    return corners * np.array([3.0, -3.0])  # the plane is 3 units wide
+    return corners * taper()[..., None] * np.array([3.0, -3.0])  # the plane is 3 units wide
+
+
+def taper():
+    """The renderer's fade at the border, on its grid of 1024 x 683, at the inner vertices."""
+    fine = border_taper(683, 1024)
+    y, x = np.arange(1, 32) / 32 * 683 - 0.5, np.arange(1, 48) / 48 * 1024 - 0.5
+    rows = np.stack([np.interp(x, np.arange(1024), row) for row in fine])
+    return np.stack([np.interp(y, np.arange(683), column) for column in rows.T], axis=1)
 
 
 def inner(values):
@@ -83,7 +92,8 @@ def test_keys_wind_and_touches_play_in_the_grid(plane):
     from blender_gid.adapters.controls import read_controls
 
     score = read_controls(plane, bpy.context.scene).score()
-    assert score.wind.direction == pytest.approx((0, -1), abs=1e-6)  # up is −y in the photo
+    direction = [curve.at(1) for curve in score.wind.direction]
+    assert direction == pytest.approx([0, -1], abs=1e-6)  # up is −y in the photo
     assert (score.impulses[0].x, score.impulses[0].y) == pytest.approx((0.3, 0.2))
     for frame in (1, 20, 60):
         assert np.abs(inner(moved(plane, frame))[..., :2] - expected(plane, score, frame)).max() < 1e-5

@@ -1,8 +1,8 @@
 """The moving grid: modes as attributes of the mesh, summed by Geometry Nodes, the score as F-curves of the group.
 
-It plays without Python and without the add-on, alike in Cycles, EEVEE and Workbench. The score is keyed on nodes of
-the group itself, so that the object's own action stays the artist's. What the maps and the F-curves were made from
-is noted on the group, where an undo takes it back together with them.
+It plays without Python and without the add-on, alike in Cycles, EEVEE and Workbench. The score is keyed on nodes
+of the group itself, so that the object's own action stays the artist's. What the maps and the F-curves were made
+from is noted on the group, where an undo takes it back together with them.
 """
 
 from __future__ import annotations

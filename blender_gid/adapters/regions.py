@@ -16,7 +16,7 @@ _LONG_SIDE = 512  # of a mask: twice that of the modes
 
 
 def add(plane: bpy.types.Object) -> bpy.types.PropertyGroup:
-    """A new region, selected, with a colour that no other has. GidError where there are as many as there can be."""
+    """A new region, selected, with a colour of its own. GidError where there are as many as there can be."""
     gid = plane.gid
     if len(gid.regions) >= MOST:
         raise GidError("too_many_regions", f"{plane.name} has {MOST} regions already.", "Remove one first.")

@@ -35,8 +35,8 @@ class Track:
 
 @dataclass(frozen=True)
 class Touch:
-    """A push as Blender shows it: uv place (v up), angle (0 right, counter-clockwise), strength and radius in photo
-    widths; with a `release` a pull from `frame` on that is let go at that frame."""
+    """A push as Blender shows it: uv place (v up), angle (0 right, counter-clockwise), strength and radius in
+    photo widths; with a `release` a pull from `frame` on that is let go at that frame."""
 
     frame: int
     uv: tuple[float, float]
@@ -117,8 +117,10 @@ class Controls:
     @property
     def repeats(self) -> bool:
         """Whether the motion after loop_frames is that of before: nothing acts but loop-periodic controls."""
-        keyed = (self.amplitude, self.gain_low, self.gain_mid, self.gain_high, self.stiffness, self.damping,
-                 self.wind_direction, self.wind_strength, self.wind_gust, *(a.amplitude for a in self.areas))  # fmt: skip
+        bands = self.gain_low, self.gain_mid, self.gain_high
+        wind = self.wind_direction, self.wind_strength, self.wind_gust
+        areas = (area.amplitude for area in self.areas)
+        keyed = self.amplitude, *bands, self.stiffness, self.damping, *wind, *areas
         touched = self.touches or any(not stroke.still for stroke in self.strokes)
         return self.loop_frames > 0 and all(track.constant for track in keyed) and not touched
 

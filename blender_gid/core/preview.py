@@ -1,7 +1,7 @@
 """What the moving grid needs: the modes at its vertices, the score at its frames. Needs numpy: import late.
 
-F = Re Σ S q = Σ Re S · Re q − Im S · Im q is a sum of real terms. Three of them make an attribute of vectors for x and
-one for y, which the grid multiplies by three numbers: the cheapest form that Geometry Nodes have for such a sum.
+F = Re Σ S q = Σ Re S · Re q − Im S · Im q is a sum of real terms. Three of them make an attribute of vectors for x
+and one for y, which the grid multiplies by three numbers: the cheapest form of such a sum in Geometry Nodes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GridMaps:
         self._taper = Sampler(fine, uv)(engine.motion.border_taper(*fine))
 
     def terms(self, maps: np.ndarray) -> np.ndarray:
-        """Complex [2, h, w] modes -> float32 [groups, 2 (x, y), n, 3]: real terms in threes, the last filled up."""
+        """Complex [2, h, w] modes -> float32 [groups, 2 (x, y), n, 3]: real terms in threes, padded."""
         reals = np.zeros((-(-2 * len(maps) // 3) * 3, 2, len(self._taper)), np.float32)
         for k, band in enumerate(maps):
             sampled = self._sampler(band) * self._taper

@@ -100,8 +100,9 @@ class Prior:
 def _encouragement(amplitude: np.ndarray) -> float:
     """Factor on the amplitudes of a photo whose liveliest parts the head is not sure of.
 
-    It tells the mean over all it holds possible, a still picture among that: a leaf that is as likely to hang still
-    as to dance would hardly stir. What surely moves is left as it is, and so is a photo where nothing seems to.
+    It tells the mean over all it holds possible, a still picture among that: a leaf that is as likely to hang
+    still as to dance would hardly stir. What surely moves is left as it is, and so is a photo where nothing seems
+    to.
     """
     liveliest = float(np.percentile(amplitude, 99.5))
     sure = np.clip((liveliest - UNSURE) / UNSURE, 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -117,12 +118,16 @@ def _sway(small, amplitude, axis, held, seed: int) -> np.ndarray:
     place = gathered_positions(torch.from_numpy(look), torch.from_numpy(amplitude), torch.from_numpy(held)).numpy()
     rng = np.random.default_rng(seed)
     sway = Sway(rng)
-    along = np.moveaxis(sway.oscillation(place, rng.uniform(0.25, 0.6)), -1, 0)
-    across = 0.35 * np.moveaxis(Sway(rng).oscillation(place, rng.uniform(0.4, 0.8)), -1, 0)
-    x, y = sway.direction
+    # No two things sway in one tempo or along quite the same line.
+    tempo = np.clip(rng.uniform(0.35, 0.6) + 0.2 * sway.field(place), 0, 1)
+    line = math.atan2(sway.direction[1], sway.direction[0]) + 0.4 * sway.field(place)
+    along = np.moveaxis(sway.oscillation(place, tempo), -1, 0)
+    across = 0.4 * np.moveaxis(Sway(rng).oscillation(place, tempo), -1, 0)
+    x, y = np.cos(line), np.sin(line)
     push = np.stack([along * x - across * y, along * y + across * x])
     # The wind pushes; what is held gives way along its line: the projection ½(1 + r·[cos 2φ, sin 2φ; sin, −cos]).
-    cos, sin = axis[:, None]
+    # Half of it: real things stray from the line that the head tells, a mean over all that it holds possible.
+    cos, sin = axis[:, None] / 2
     give = [(1 + cos) * push[0] + sin * push[1], sin * push[0] + (1 - cos) * push[1]]
     return np.stack(give, 1).astype(np.complex64)
 

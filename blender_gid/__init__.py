@@ -8,9 +8,9 @@ happens in a child process (`gid_engine worker`) with a Python environment of it
 def _parts():
     # Imported late, so that core/ can be used and tested where there is no bpy.
     from . import operators, ui
-    from .adapters import files, jobs, properties, watch
+    from .adapters import files, follow, jobs, properties, watch
 
-    return properties, operators, ui, files, jobs, watch
+    return properties, operators, ui, files, jobs, watch, follow
 
 
 def register() -> None:

@@ -8,6 +8,7 @@ from . import compat
 
 UPRIGHT_UV, STORED_UV = "UVMap", "Stored Photo"  # UV maps: of the upright photo, of the pixels as they are stored
 PHOTO, BAKED, _EMISSION, _ALPHA, _OUTPUT = "GID Photo", "GID Baked", "GID Emission", "GID Alpha", "GID Output"
+_MASK, _TINT, _TINT_SHARE = "GID Mask", "GID Tint", "GID Tint Share"  # while a region is painted
 
 
 def new_material(name: str, image: bpy.types.Image, uv: str) -> bpy.types.Material:
@@ -88,6 +89,40 @@ def show(result: bpy.types.Material, name: str) -> bool:
     for other in result.node_tree.nodes:
         other.select = other == node
     result.node_tree.nodes.active = node
+    return True
+
+
+def begin_painting(plane: bpy.types.Object, image: bpy.types.Image, color) -> None:
+    """Lay a mask over the photo, in a colour, until `end_painting`."""
+    end_painting(plane)
+    result = plane.active_material
+    photo, emission = image_node(result, PHOTO), image_node(result, _EMISSION)
+    if photo is None or emission is None:
+        return
+    mask = _image_node(result, _MASK, image, UPRIGHT_UV, -480)
+    over = _node(result.node_tree.nodes, "ShaderNodeMixRGB", _TINT, 50, -260)
+    share = _node(result.node_tree.nodes, "ShaderNodeMath", _TINT_SHARE, -50, -400)
+    share.operation, share.inputs[1].default_value = "MULTIPLY", 0.6
+    links = result.node_tree.links
+    links.new(mask.outputs["Color"], share.inputs[0])
+    links.new(share.outputs[0], over.inputs[0])
+    links.new(photo.outputs["Color"], over.inputs[1])
+    over.inputs[2].default_value = (*color, 1)
+    links.new(over.outputs[0], emission.inputs["Color"])
+    result.node_tree.nodes.active = mask
+    layers = plane.data.uv_layers
+    if UPRIGHT_UV in layers:
+        layers.active = layers[UPRIGHT_UV]
+
+
+def end_painting(plane: bpy.types.Object) -> bool:
+    """Take the mask off the photo again; whether there was one."""
+    if image_node(plane.active_material, _TINT) is None:
+        return False
+    nodes = plane.active_material.node_tree.nodes
+    for name in (_MASK, f"{_MASK} UV", _TINT, _TINT_SHARE):
+        if name in nodes:
+            nodes.remove(nodes[name])
     return True
 
 

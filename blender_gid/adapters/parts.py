@@ -1,5 +1,8 @@
 """What an animated photo has several of: touches, pins, regions, variations; and how a control is declared."""
 
+import contextlib
+from collections.abc import Iterator
+
 import bpy
 from bpy.props import (
     EnumProperty,
@@ -14,12 +17,25 @@ from ..core.engine import GidError
 from . import compat, preview, regions
 from .controls import needs_stepping
 
+_held = False
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """Several controls change as one: the preview does not follow each."""
+    global _held
+    _held = True
+    try:
+        yield
+    finally:
+        _held = False
+
 
 def _replay(self, context) -> None:
     """A control was changed by hand: let the preview follow at once. Keyframes don't come here, and stepping
     through the scene would take too long for a slider: both are left to `follow`."""
     plane = self.id_data
-    if needs_stepping(plane):
+    if _held or needs_stepping(plane):
         return
     try:
         preview.refresh(plane, context.scene)
@@ -29,6 +45,8 @@ def _replay(self, context) -> None:
 
 def _remask(self, context) -> None:
     """What a region is made from was changed by hand."""
+    if _held:
+        return
     plane = self.id_data
     try:
         regions.hand_over(plane, self)

@@ -1,9 +1,9 @@
-"""Where the mouse points on a photo, and the line that shows a drag."""
+"""Where the mouse points on a photo, and the outline that shows a drag."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import atan2, hypot
+from math import atan2, cos, hypot, pi, sin
 
 import bpy
 from bpy_extras import view3d_utils
@@ -50,7 +50,7 @@ def push(start: tuple[float, float], end: tuple[float, float], photo_size: tuple
 
 
 class Viewport:
-    """A 3D viewport's main region: rays under the mouse (window coordinates), and a line over it."""
+    """A 3D viewport's main region: rays under the mouse (window coordinates), and an outline over it."""
 
     def __init__(self, region: bpy.types.Region, view: bpy.types.RegionView3D):
         self._region, self._view = region, view
@@ -71,15 +71,16 @@ class Viewport:
     def redraw(self) -> None:
         self._region.tag_redraw()
 
-    def draw(self, ends: Callable[[], tuple]) -> object:
-        """Show a line between the two places that `ends` gives, until `stop_drawing`."""
-        return bpy.types.SpaceView3D.draw_handler_add(self._draw, (ends,), "WINDOW", "POST_PIXEL")
+    def draw(self, shape: str, ends: Callable[[], tuple]) -> object:
+        """Show the "ARROW", "BOX" or "CIRCLE" (centre and rim) of a drag between the two places that `ends` gives,
+        until `stop_drawing`."""
+        return bpy.types.SpaceView3D.draw_handler_add(self._draw, (shape, ends), "WINDOW", "POST_PIXEL")
 
     def stop_drawing(self, handle: object) -> None:
         bpy.types.SpaceView3D.draw_handler_remove(handle, "WINDOW")
         self.redraw()
 
-    def _draw(self, ends: Callable[[], tuple]) -> None:
+    def _draw(self, shape: str, ends: Callable[[], tuple]) -> None:
         import gpu
         from gpu_extras.batch import batch_for_shader
 
@@ -89,8 +90,26 @@ class Viewport:
         shader = gpu.shader.from_builtin("UNIFORM_COLOR")
         shader.uniform_float("color", _COLOR)
         gpu.state.line_width_set(3)
-        batch_for_shader(shader, "LINES", {"pos": [(*self._local(p), 0) for p in places]}).draw(shader)
+        points = [(*point, 0) for point in outline(shape, *(self._local(p) for p in places))]
+        batch_for_shader(shader, "LINE_STRIP", {"pos": points}).draw(shader)
         gpu.state.line_width_set(1)
 
     def _local(self, mouse: tuple[int, int]) -> tuple[int, int]:
         return mouse[0] - self._region.x, mouse[1] - self._region.y
+
+
+def outline(shape: str, start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+    """Points of a line that shows a drag: an arrow, a box between two corners, a circle by centre and rim."""
+    (x, y), (to_x, to_y) = start, end
+    length, angle = hypot(to_x - x, to_y - y), atan2(to_y - y, to_x - x)
+
+    def around(centre_x: float, centre_y: float, turn: float, radius: float) -> tuple[float, float]:
+        return centre_x + radius * cos(turn), centre_y + radius * sin(turn)
+
+    if shape == "BOX":
+        return [start, (to_x, y), end, (x, to_y), start]
+    if shape == "CIRCLE":
+        return [around(x, y, 2 * pi * i / 48, length) for i in range(49)]
+    head = min(14.0, length)
+    barbs = [around(to_x, to_y, angle + side, head) for side in (0.8 * pi, -0.8 * pi)]
+    return [start, end, barbs[0], end, barbs[1]]

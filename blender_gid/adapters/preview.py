@@ -332,13 +332,20 @@ class Pull:
         group = self._group = group_of(plane)
         self._mesh = plane.data
         _refuse_edit_mode(plane)
+        if group is None or "Across" not in group.nodes:
+            raise GidError("no_preview", f"Nothing of {plane.name} moves.", "Predict its motion first.")
         touched = engine.motion.Performance(_pulled(place, radius), motion_of(plane))
         modes = touched.modes
-        self._size = modes.photo_size
-        self._names = _names(group)
         _store(self._mesh, _PULL, _grid_maps(self._mesh, modes).terms(modes.modes[touched.source.bands :]))
         self._mesh.update()
-        _build_group(group, [*self._names, _PULL], self._mesh, modes.photo_size)
+        # Nodes are only added: in Blender 4.2, those that are made anew lose their F-curves.
+        nodes, links = group.nodes, group.links
+        self._before = {"x": nodes["Across"].inputs["Scale"], "y": nodes["Down"].inputs[1]}
+        self._before = {axis: (socket, socket.links[0].from_socket) for axis, socket in self._before.items()}
+        self._kept = {node.name for node in nodes}
+        factor = _node(nodes, "ShaderNodeCombineXYZ", _FACTOR + _PULL, 0, 320)
+        for axis, (socket, source) in self._before.items():
+            links.new(_add_product(group, factor, axis, _PULL, source, 320), socket)
 
     def to(self, right: float, down: float) -> None:
         """Let the place be this far from where it would be, in photo widths."""
@@ -346,8 +353,12 @@ class Pull:
         factor.inputs[0].default_value, factor.inputs[1].default_value = right, down
 
     def end(self) -> None:
+        for socket, source in self._before.values():
+            self._group.links.new(source, socket)
+        for node in [node for node in self._group.nodes if node.name not in self._kept]:
+            self._group.nodes.remove(node)
         _remove(self._mesh, _PULL)
-        _build_group(self._group, self._names, self._mesh, self._size)
+        self._mesh.update()
 
 
 def _pulled(place: tuple[float, float], radius: float):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from colorsys import hsv_to_rgb
+from pathlib import Path
 
 import bpy
 
@@ -51,6 +52,41 @@ def remove(plane: bpy.types.Object, index: int) -> None:
 def _index(data_path: str) -> int | None:
     head, _, rest = data_path.partition("gid.regions[")
     return int(rest.partition("]")[0]) if rest and not head else None
+
+
+def new_image(plane: bpy.types.Object, region: bpy.types.PropertyGroup) -> bpy.types.Image:
+    """A black image of the photo's shape, to paint the region on; kept in the .blend file."""
+    width, height = (2 * side for side in mask_size(plane))
+    image = bpy.data.images.new(f"{plane.name} {region.name}", width, height)
+    image.colorspace_settings.name = "Non-Color"
+    image.generated_color = (0, 0, 0, 1)
+    image.pack()
+    return image
+
+
+def load_image(plane: bpy.types.Object, region: bpy.types.PropertyGroup, path: Path) -> bpy.types.Image:
+    """The image of a mask that the engine wrote; the one that the region has, where it is of this file."""
+    image = region.image
+    if image is None or image.packed_file or files.absolute(image.filepath, image) != path:
+        image = bpy.data.images.load(str(path))
+        image.name = f"{plane.name} {region.name}"
+    else:
+        image.reload()
+    image.colorspace_settings.name = "Non-Color"
+    return image
+
+
+def end_painting(plane: bpy.types.Object) -> bool:
+    """Show the photo as before, and keep what was painted in the .blend file; whether something was painted."""
+    from . import display, material
+
+    if not material.end_painting(plane):
+        return False
+    for region in plane.gid.regions:
+        if region.image is not None and region.image.is_dirty:
+            region.image.pack()
+    display.apply(plane)
+    return True
 
 
 def mask_size(plane: bpy.types.Object) -> tuple[int, int]:

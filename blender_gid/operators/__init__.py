@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import bake, engine, farm, impulses, output, photo, predict
+from . import bake, engine, farm, impulses, output, photo, places, predict, regions, variations
 
 _CLASSES = (
     *photo.CLASSES,
@@ -11,6 +11,9 @@ _CLASSES = (
     *output.CLASSES,
     *farm.CLASSES,
     *impulses.CLASSES,
+    *places.CLASSES,
+    *regions.CLASSES,
+    *variations.CLASSES,
     *engine.CLASSES,
 )
 

@@ -1,13 +1,20 @@
-"""Touches of the photo: add and remove."""
+"""Touches of the photo: add, draw and remove."""
 
 import bpy
-from bpy.props import FloatProperty, FloatVectorProperty, IntProperty
+from bpy.props import EnumProperty, FloatProperty, FloatVectorProperty, IntProperty
 
-from ..adapters import pointer, preview
-from .base import UNDOABLE, PhotoPoll, photo_of
+from ..adapters import parts, pointer, preview
+from ..core.engine import GidError
+from .base import UNDOABLE, PhotoPoll, photo_of, refuse
+from .dragging import DragOnPhoto
 
 # A drag says how hard to push; farther than this, in photo widths, the picture tears before it sways.
 _FARTHEST = 0.06
+_RADIUS = 0.08
+_KINDS = (
+    ("PUSH", "Push", "Something pushes the place at the current frame, and it rings"),
+    ("DRAG", "Drag and Release", "Something pulls the place from the current frame on, and lets go"),
+)
 
 
 class GID_OT_add_impulse(PhotoPoll, bpy.types.Operator):
@@ -17,6 +24,7 @@ class GID_OT_add_impulse(PhotoPoll, bpy.types.Operator):
     bl_label = "Add Touch"
     bl_options = UNDOABLE
 
+    kind: EnumProperty(name="Kind", description="How the photo is touched", items=_KINDS)
     location: FloatVectorProperty(
         name="Place",
         description="0 to 1 from left to right and from bottom to top of the photo",
@@ -30,77 +38,73 @@ class GID_OT_add_impulse(PhotoPoll, bpy.types.Operator):
         name="Strength", description="In widths of the photo", default=0.02, min=0, max=1, precision=3
     )
     radius: FloatProperty(
-        name="Radius", description="In widths of the photo", default=0.08, min=0.001, max=2, precision=3
+        name="Radius", description="In widths of the photo", default=_RADIUS, min=0.001, max=2, precision=3
     )
 
     def execute(self, context):
-        gid = photo_of(context).gid
+        names = ("kind", "location", "direction", "strength", "radius")
+        return _add(self, context, **{name: getattr(self, name) for name in names})
+
+
+def _add(operator, context, **settings) -> set[str]:
+    plane = photo_of(context)
+    gid = plane.gid
+    with parts.at_once():
         impulse = gid.impulses.add()
         impulse.frame = context.scene.frame_current
-        for name in ("location", "direction", "strength", "radius"):
-            setattr(impulse, name, getattr(self, name))
-        gid.impulse_index = len(gid.impulses) - 1
-        preview.refresh(photo_of(context), context.scene)
-        return {"FINISHED"}
+        for name, value in settings.items():
+            setattr(impulse, name, value)
+    gid.impulse_index = len(gid.impulses) - 1
+    return _refreshed(operator, context, plane)
 
 
-class GID_OT_draw_impulse(PhotoPoll, bpy.types.Operator):
-    """Add a touch at the current frame by dragging over the photo, from the place that is pushed"""
+def _refreshed(operator, context, plane) -> set[str]:
+    try:
+        preview.refresh(plane, context.scene)
+    except GidError as error:
+        refuse(operator, error, plane)  # the touch itself is there, and is baked
+    return {"FINISHED"}
+
+
+class GID_OT_draw_impulse(DragOnPhoto, bpy.types.Operator):
+    """Drag over the photo to touch it at the current frame; the preview follows the mouse. With Ctrl it is pulled
+    and let go, instead of pushed"""
 
     bl_idname = "gid.draw_impulse"
     bl_label = "Draw Touch"
     bl_options = UNDOABLE
 
-    @classmethod
-    def poll(cls, context):
-        if not PhotoPoll.poll.__func__(cls, context):
-            return False
-        if context.area is None or context.area.type != "VIEW_3D":
-            cls.poll_message_set("Only in a 3D viewport")
-            return False
-        return True
+    hint = "Drag over the photo, from the place that is pushed; with Ctrl, pulled and let go"
+    _pull = None
 
-    def invoke(self, context, event):
-        self._area = pointer.Viewport.of(context.area)
-        self._start = self._end = None
-        self._drawing = self._area.draw(lambda: (self._start, self._end))
-        context.window.cursor_modal_set("CROSSHAIR")
-        context.workspace.status_text_set("Drag over the photo, from the place that is pushed. Esc cancels")
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def modal(self, context, event):
-        mouse = event.mouse_x, event.mouse_y
-        if event.type in {"ESC", "RIGHTMOUSE"}:
-            self.cancel(context)
-            return {"CANCELLED"}
-        if event.type == "MOUSEMOVE" and self._start:
-            self._end = mouse
-            self._area.redraw()
-        elif event.type == "LEFTMOUSE" and event.value == "PRESS":
-            self._start = mouse
-        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._start:
-            self.cancel(context)
-            return self._add(context, self._start, mouse)
-        return {"RUNNING_MODAL"} if self._start or event.type == "LEFTMOUSE" else {"PASS_THROUGH"}
-
-    def _add(self, context, start, end):
+    def pressed(self, context, start):
         plane = photo_of(context)
-        surface = pointer.Surface(plane)
-        places = [surface.hit(*self._area.ray(mouse)) for mouse in (start, end)]
-        if None in places or not all(0 <= c <= 1 for c in places[0]):
-            self.report({"ERROR"}, "That is beside the photo: start the drag on it.")
-            return {"CANCELLED"}
-        angle, length = pointer.push(*places, plane.gid.photo_size)
+        if plane.gid.display == "PREVIEW" and preview.group_of(plane) is not None:
+            try:
+                self._pull = preview.Pull(plane, context.scene, start, _RADIUS)
+            except GidError:
+                self._pull = None  # the touch can be drawn without an answer
+
+    def moved(self, context, start, end):
+        if self._pull is not None:
+            width, height = photo_of(context).gid.photo_size
+            right, down = end[0] - start[0], (start[1] - end[1]) * height / width
+            shrink = min(1.0, _FARTHEST / max((right**2 + down**2) ** 0.5, 1e-9))
+            self._pull.to(right * shrink, down * shrink)
+
+    def ended(self):
+        if self._pull is not None:
+            self._pull.end()
+            self._pull = None
+
+    def released(self, context, start, end, event):
+        angle, length = pointer.push(start, end, photo_of(context).gid.photo_size)
         if not length:
             self.report({"INFO"}, "Nothing was pushed: drag a little further.")
             return {"CANCELLED"}
-        return bpy.ops.gid.add_impulse(location=places[0], direction=angle, strength=min(length, _FARTHEST))
-
-    def cancel(self, context):
-        self._area.stop_drawing(self._drawing)
-        context.window.cursor_modal_restore()
-        context.workspace.status_text_set(None)
+        kind = "DRAG" if event.ctrl else "PUSH"
+        strength = min(length, _FARTHEST)
+        return _add(self, context, kind=kind, location=start, direction=angle, strength=strength, radius=_RADIUS)
 
 
 class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
@@ -129,8 +133,7 @@ class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
             return {"CANCELLED"}
         gid.impulses.remove(index)
         gid.impulse_index = min(index, len(gid.impulses) - 1)
-        preview.refresh(photo_of(context), context.scene)
-        return {"FINISHED"}
+        return _refreshed(self, context, photo_of(context))
 
 
 CLASSES = (GID_OT_add_impulse, GID_OT_draw_impulse, GID_OT_remove_impulse)

@@ -2,9 +2,17 @@
 
 import bpy
 
-from . import menus, output_panel, panels, preferences, presets, translations
+from . import control_panels, menus, output_panel, panels, preferences, presets, translations
 
-_CLASSES = (*preferences.CLASSES, *presets.CLASSES, *panels.CLASSES, *output_panel.CLASSES, *menus.CLASSES)
+_CLASSES = (
+    *preferences.CLASSES,
+    *presets.CLASSES,
+    *panels.CLASSES,
+    *control_panels.CLASSES,
+    *panels.LAST,
+    *output_panel.CLASSES,
+    *menus.CLASSES,
+)
 
 
 def register() -> None:

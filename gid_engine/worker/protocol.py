@@ -22,6 +22,7 @@ Jobs, one at a time, the rest waiting in order (at most 16):
               -> path, seconds {stage: s}
     observe   clip, out, [photo_out], [onto], [mask], [start 0], [seconds 5], [stabilise false], [phase false]
               -> path, photo, notes, bands, lowest_hz, rms_px, gain_db, resonances, confidence, seconds {stage: s}
+    select    photo, out, box [left, top, right, bottom] in 0…1 -> path, share (a mask of the thing in the box)
     render    photo, motion, frames, out_dir, name, [score], [format], [video], [size], [proxy 1], [step 1],
               [shutter 0], [samples 8], [quality 95], [device]
               -> folder, name, suffix, first, last, rendered, skipped[, video]
@@ -188,6 +189,12 @@ def _frames(value, name) -> list[int] | range:
     return value
 
 
+def _box(value, name) -> tuple[float, ...]:
+    if not isinstance(value, list) or len(value) != 4:
+        raise ValueError(f"the field {name} must be a list of four numbers.")
+    return tuple(_number(-1, 2)(item, name) for item in value)
+
+
 def _score(value, name) -> Score | Path:
     """A path is opened by the job, so that reading it cannot hold up the worker."""
     return Score.from_dict(value, f"The field {name}") if isinstance(value, dict) else _path(value, name)
@@ -234,6 +241,7 @@ _VERBS: dict[str, dict] = {
         "stabilise": (_flag, False),
         "phase": (_flag, False),
     },
+    "select": {"photo": (_path, _REQUIRED), "out": (_path, _REQUIRED), "box": (_box, _REQUIRED)},
     "render": _TAKE
     | {
         "format": (_one_of(*FORMATS), None),

@@ -18,7 +18,13 @@ from ..media import discard_unfinished
 from . import verbs
 from .protocol import MAX_LINE, PROTOCOL, Request, RequestError, encode_reply, error_reply, parse_request
 
-_JOBS = {"predict": verbs.predict, "observe": verbs.observe, "render": verbs.render, "export": verbs.export}
+_JOBS = {
+    "predict": verbs.predict,
+    "observe": verbs.observe,
+    "select": verbs.select,
+    "render": verbs.render,
+    "export": verbs.export,
+}
 _MAX_WAITING = 16
 _PROGRESS_SECONDS = 0.05  # between two progress replies of a job
 _ENDING_SECONDS = 0.3  # given to a running job to clean up when stdin ends

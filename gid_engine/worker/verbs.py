@@ -9,6 +9,7 @@ from .. import jobs
 from ..media import FrameSequence
 from ..motion import Score
 from ..observe import observe_clip
+from ..select import select as _select
 
 Progress = Callable[[float, str], None]
 
@@ -19,6 +20,10 @@ def predict(progress: Progress, **fields) -> dict:
 
 def observe(progress: Progress, **fields) -> dict:
     return observe_clip(progress=progress, **fields)
+
+
+def select(progress: Progress, **fields) -> dict:
+    return _select(progress=progress, **fields)
 
 
 def render(

@@ -16,7 +16,7 @@ Progress = Callable[[float, str], None]
 
 _LONG_SIDE = 512  # px: GrabCut takes half a second there
 _CLICK = 0.01  # a box smaller than this, in photo widths, is a click
-_SURE, _PERHAPS = 0.012, 0.15  # radii around a click, in photo widths
+_SURE, _PERHAPS = 0.012, 0.25  # radii around a click, in photo widths
 _ROUNDS = 4
 
 

@@ -571,3 +571,28 @@ def test_end_to_end_with_the_real_prior(start, scene, tmp_path):
     worker.send(2, "render", **{**scene, "motion": str(out)}, frames=[0, 5], device="cpu")
     assert worker.final(2)["rendered"] == 2
     assert worker.close() == 0
+
+
+def test_select_cuts_the_thing_out(shared_worker, tmp_path):
+    """A disc before another colour, by a box around it and by a click on it."""
+    rows, columns = np.mgrid[0:120, 0:160]
+    disc = (rows - 60) ** 2 + (columns - 50) ** 2 < 30**2
+    noise = np.random.default_rng(0).integers(-12, 12, (120, 160, 3))
+    photo = np.where(disc[..., None], [200, 60, 40], [60, 90, 150]) + noise
+    save_image(tmp_path / "photo.png", photo.clip(0, 255).astype(np.uint8))
+    for number, box in enumerate(([0.1, 0.2, 0.55, 0.8], [0.31, 0.5, 0.31, 0.5])):
+        out = tmp_path / f"mask {number}.png"
+        shared_worker.send(number, "select", photo=str(tmp_path / "photo.png"), out=str(out), box=box)
+        assert shared_worker.final(number)["type"] == "result"
+        mask = load_photo(out).pixels[..., 0] > 127
+        assert (mask == disc).mean() > 0.98, box
+
+
+def test_select_where_nothing_stands_out(shared_worker, tmp_path):
+    save_image(tmp_path / "grey.png", np.full((40, 60, 3), 128, np.uint8))
+    fields = {"photo": str(tmp_path / "grey.png"), "out": str(tmp_path / "m.png"), "box": [0.2, 0.2, 0.6, 0.6]}
+    shared_worker.send("s", "select", **fields)
+    reply = shared_worker.final("s")
+    assert reply["type"] == "result" or reply["code"] == "nothing_selected"
+    shared_worker.send("t", "select", **(fields | {"box": [0, 0, 1]}))
+    assert shared_worker.final("t")["code"] == "bad_request"

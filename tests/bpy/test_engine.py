@@ -120,6 +120,27 @@ def test_predict_then_play(plane):
     assert any((a.co - b.co).length > 0 for a, b in zip(evaluated.vertices, plane.data.vertices, strict=True))
 
 
+@pytest.mark.skipif(not WEIGHTS, reason="needs the prior's weights")
+def test_variations_are_predicted_and_one_is_chosen(plane):
+    assert bpy.ops.gid.predict_variations(count=2) == {"FINISHED"}
+    assert [v.seed for v in plane.gid.variations] == [0, 1]
+    assert bpy.ops.gid.choose_variation(index=1) == {"FINISHED"}
+    assert plane.gid.seed == 1 and plane.gid.motion == plane.gid.variations[1].motion
+    assert plane.gid.display == "PREVIEW"
+    pictures = [p.stat().st_size for p in Path(bpy.path.abspath(plane.gid.motion)).parent.glob("*.png")]
+    assert len(pictures) == 2 and min(pictures) > 100
+    Path(bpy.path.abspath(plane.gid.variations[0].motion)).unlink()
+    with pytest.raises(RuntimeError, match="does not exist"):
+        bpy.ops.gid.choose_variation(index=0)
+    assert plane.gid.seed == 1  # as before
+
+
+def test_a_box_makes_a_region(plane):
+    assert bpy.ops.gid.select_region(box=(0.0, 0.6, 0.3, 1.0)) == {"FINISHED"}
+    (region,) = plane.gid.regions
+    assert region.source == "IMAGE" and Path(bpy.path.abspath(region.file)).is_file()
+
+
 # --- what is baked to -------------------------------------------------------------------------------------------
 
 

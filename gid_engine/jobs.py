@@ -108,6 +108,7 @@ class Take:
 
     step: how far the score goes on from frame to frame; 0.25 is slow motion. shutter: for how long each frame is
     exposed, in degrees (360: until the next), by so many samples; with 0 the rest frame is the photo itself.
+    pyramid: frames by the paper's way, the pyramid network, instead of the fast one.
     """
 
     photo: Photo
@@ -117,6 +118,7 @@ class Take:
     step: float = 1.0
     shutter: float = 0.0
     samples: int = 8
+    pyramid: bool = False
 
     @classmethod
     def open(
@@ -134,7 +136,9 @@ class Take:
 
     @cached_property
     def renderer(self):
-        return _room("render").Renderer(
+        room = _room("render.pyramid" if self.pyramid else "render")
+        kind = room.PyramidRenderer if self.pyramid else room.Renderer
+        return kind(
             self.photo.pixels,
             self.performance.modes,
             device=self.device,

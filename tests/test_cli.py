@@ -376,3 +376,15 @@ def test_exposures_that_cannot_be_are_refused(photo, motion, tmp_path, option):
     with pytest.raises(SystemExit) as stopped:
         run("render", photo, motion, "--out", tmp_path / "out", *option)
     assert stopped.value.code == 2 and not (tmp_path / "out").exists()
+
+
+def test_the_papers_renderer_can_be_asked_for(photo, motion, tmp_path, capsys):
+    frames = {}
+    for renderer in ("fast", "pyramid"):
+        arguments = "--out", tmp_path / "frames", "--frames", "0-9", "--amplitude", 3, "--renderer", renderer
+        assert run("render", photo, motion, *arguments) == 0
+        frames[renderer] = [load_photo(path).pixels for path in sorted((tmp_path / "frames").glob("*.png"))]
+    assert "10 frames rendered, 0 kept" in capsys.readouterr().out.splitlines()[-1]
+    np.testing.assert_array_equal(frames["pyramid"][0], load_photo(photo).pixels)
+    apart = np.abs(frames["pyramid"][9].astype(int) - frames["fast"][9])
+    assert 0 < apart.mean() < 12  # another hand, the same picture

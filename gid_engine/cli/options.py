@@ -53,8 +53,10 @@ def add_take_options(parser: argparse.ArgumentParser) -> None:
 
 def take_options(args: argparse.Namespace) -> dict:
     """What add_take_options asked for, as options of Take."""
-    exposure = {name: getattr(args, name) for name in ("shutter", "samples") if hasattr(args, name)}
-    return {"device": args.device, "step": args.step} | exposure
+    options = {name: getattr(args, name) for name in ("shutter", "samples") if hasattr(args, name)}
+    if getattr(args, "renderer", "fast") == "pyramid":
+        options["pyramid"] = True
+    return {"device": args.device, "step": args.step} | options
 
 
 def add_exposure_options(parser: argparse.ArgumentParser) -> None:

@@ -40,6 +40,12 @@ def add_render_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, help="of frames (default: png; exr of an EXR)")
     parser.add_argument("--quality", type=whole(1, 100), default=JPEG_QUALITY, help="of JPEG (default 95)")
     parser.add_argument(
+        "--renderer",
+        choices=("fast", "pyramid"),
+        default="fast",
+        help="pyramid: the paper's way, a network that splats features; slower, softer (default: fast)",
+    )
+    parser.add_argument(
         "--limits", type=Path, metavar="PNG", help="also show where motion was limited so that nothing tears"
     )
     add_exposure_options(parser)

@@ -37,6 +37,13 @@ def plane_folder(plane: bpy.types.Object) -> Path:
     return paths.writable_folder((_beside_file() if saved else _unsaved()) / plane.gid.folder)
 
 
+def clip_folder(name: str) -> Path:
+    """A new folder, proven writable, for what is taken from a clip. GidError otherwise."""
+    base = _beside_file() if bpy.data.filepath else _unsaved()
+    taken = [path.name for path in base.iterdir()] if base.is_dir() else []
+    return paths.writable_folder(base / paths.folder_name(name, taken, unique=not bpy.data.filepath))
+
+
 def photo_path(plane: bpy.types.Object) -> Path:
     """The plane's photo as a file, written from the .blend where it is packed. GidError where there is none."""
     image = material.photo_image(plane)

@@ -2,11 +2,12 @@
 
 import bpy
 
-from . import bake, engine, farm, impulses, output, photo, places, predict, regions, variations
+from . import bake, clip, engine, farm, impulses, output, photo, places, predict, regions, variations
 
 _CLASSES = (
     *photo.CLASSES,
     *predict.CLASSES,
+    *clip.CLASSES,
     *bake.CLASSES,
     *output.CLASSES,
     *farm.CLASSES,

@@ -10,6 +10,10 @@ def _import_entry(self, context):
     self.layout.operator(GID_OT_import_photo.bl_idname, text="Photo to Animate", icon="FORCE_WIND")
 
 
+def _clip_entry(self, context):
+    self.layout.operator("gid.analyse_clip", text="Motion of a Clip", icon="FILE_MOVIE")
+
+
 _MENUS = (bpy.types.TOPBAR_MT_file_import, bpy.types.VIEW3D_MT_image_add)
 
 
@@ -30,11 +34,13 @@ class GID_FH_photo(bpy.types.FileHandler):
 def append() -> None:
     for menu in _MENUS:
         menu.append(_import_entry)
+        menu.append(_clip_entry)
 
 
 def remove() -> None:
     for menu in _MENUS:
         menu.remove(_import_entry)
+        menu.remove(_clip_entry)
 
 
 CLASSES = (GID_FH_photo,)

@@ -112,6 +112,7 @@ class _Files(Sub):
         if image := photo_image(gid.id_data):
             layout.prop(image, "filepath", text="Photo")
         layout.prop(gid, "motion")
+        layout.operator("gid.analyse_clip", text="Take Motion from a Clip", icon="FILE_MOVIE").onto = True
         layout.operator("gid.link_sequence", icon="FILE_IMAGE")
 
 

@@ -9,7 +9,7 @@ import torch
 from gid_engine.cli import main
 from gid_engine.errors import GidError
 from gid_engine.evaluation import loops
-from gid_engine.evaluation.clips import as_modes, centre_crop, load_clip
+from gid_engine.evaluation.clips import as_modes, centre_crop, load_clip, rms_seen
 from gid_engine.evaluation.distances import frechet_distance, kernel_distance, kid, sliding, windows
 from gid_engine.evaluation.features import clip_features, frame_features, random_clip_features
 from gid_engine.evaluation.page import Page
@@ -176,6 +176,27 @@ def test_the_motion_of_a_clip_is_found_again(tmp_path):
 
     truth = cv2.resize(loops.rms_map(volume), (128, 72))
     assert loops.amplitude_correlation(loops.rms_map(clip.modes.modes), truth) > 0.95
+
+
+def test_flow_is_trusted_where_there_is_something_to_see():
+    """The left half is texture and shifts by a pixel; in the dark right half there is the camera's noise alone."""
+    rng, photo = np.random.default_rng(0), _photo()
+    photo[:, 128:] = 12
+    frames = np.stack([np.roll(photo, shift, 1) for shift in (0, 1, 0, -1) * 8])
+    noisy = np.clip(frames + rng.normal(0, 2, frames.shape), 0, 255).astype(np.uint8)
+    noisy[:, :, 128:] = np.clip(12 + rng.normal(0, 2, noisy[:, :, 128:].shape), 0, 255)
+    trust = rms_seen(noisy)[1]
+    assert trust[8:-8, 8:120].mean() > 0.8 and trust[8:-8, 138:].mean() < 0.2
+
+
+def test_what_is_not_trusted_does_not_count():
+    rng = np.random.default_rng(0)
+    real, made = rng.random((2, 10, 20))
+    made[:, :10] = 3 * real[:, :10] + 1
+    weight = np.zeros((10, 20))
+    weight[:, :10] = 1
+    assert loops.amplitude_correlation(made, real, weight) == pytest.approx(1)
+    assert loops.amplitude_correlation(made, real) < 0.9
 
 
 @pytest.mark.parametrize("shape", [(3, 144, 256, 3), (3, 256, 144, 3), (3, 100, 256, 3)])

@@ -23,6 +23,8 @@ from ..training.dataset import held_out
 SIDE = 256  # px, long side of the frames
 GRID = 128  # long side of the grid on which motion is compared
 SHORTEST = 64  # frames: two windows of 32
+BLIND = 2.0  # squared gradient (grey levels² a px²) at which trust in the flow is halved
+LOST_PX = 0.7  # distance from home after the way there and back at which it is halved again
 OVERLAP = 1.0  # seconds of the loop's cross-fade, where the clip is so long
 CROP = (256, 128)  # (width, height) px: the paper measures a centre crop of these proportions (GID §5)
 
@@ -73,14 +75,37 @@ def as_modes(volume: np.ndarray, photo: np.ndarray) -> Modes:
     return Modes(volume, frequency, np.full(BANDS, 0.08, np.float32), size, rest_time=rest)
 
 
-def rms_seen(frames: np.ndarray) -> np.ndarray:
-    """rms of the flow from the first frame to every fourth, as it is: float32 [h, w] in widths."""
+def rms_seen(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(rms, trust) of the flow from the first frame to every fourth, as it is: float32 [h, w], in widths and 0…1.
+
+    Trusted is what has texture in two directions (the smaller eigenvalue of the structure tensor) and whose flow
+    back leads home. In the dark or on a bare wall flow is noise, and no motion of ours could agree with it.
+    """
     grey = [cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) for f in frames]
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow.setFinestScale(0)
     flow.setPatchStride(2)
     moved = np.stack([flow.calc(grey[0], g, None) for g in grey[1::4]])
-    return np.sqrt(np.square(moved).sum(-1).mean(0)) / frames.shape[2]
+    home = ((way, flow.calc(g, grey[0], None)) for way, g in zip(moved[::4], grey[1::16], strict=True))
+    lost = np.mean([_lost(*ways) for ways in home], 0)
+    texture = _smaller_eigenvalue(grey[0])
+    trust = texture / (texture + BLIND) / (1 + cv2.GaussianBlur(lost, (0, 0), 3.0) / LOST_PX**2)
+    return np.sqrt(np.square(moved).sum(-1).mean(0)) / frames.shape[2], trust
+
+
+def _lost(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """Squared distance from home after the way there and back: float32 [h, w], px²."""
+    y, x = np.mgrid[: there.shape[0], : there.shape[1]].astype(np.float32)
+    back = cv2.remap(back, x + there[..., 0], y + there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.square(there + back).sum(-1)
+
+
+def _smaller_eigenvalue(grey: np.ndarray) -> np.ndarray:
+    """Of the structure tensor over some 3 px: float32 [h, w], (grey levels a px)²."""
+    smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 1.0)
+    gx, gy = (cv2.Scharr(smooth, cv2.CV_32F, *way, scale=1 / 32) for way in ((1, 0), (0, 1)))
+    xx, xy, yy = (cv2.GaussianBlur(m, (0, 0), 3.0) for m in (gx * gx, gx * gy, gy * gy))
+    return np.maximum((xx + yy) / 2 - np.sqrt(np.square((xx - yy) / 2) + xy * xy), 0)
 
 
 def grid_size(photo: np.ndarray) -> tuple[int, int]:

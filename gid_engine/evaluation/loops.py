@@ -45,11 +45,13 @@ def rms_map(volume: np.ndarray) -> np.ndarray:
     return np.sqrt((np.abs(volume) ** 2).sum((0, 1)) / 2)
 
 
-def amplitude_correlation(made: np.ndarray, real: np.ndarray) -> float:
-    """Pearson correlation of two maps [h, w]; NaN where one is flat."""
-    a, b = (x.astype(np.float64).ravel() - x.mean() for x in (made, real))
-    norm = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / norm) if norm > 1e-20 else np.nan
+def amplitude_correlation(made: np.ndarray, real: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Pearson correlation of two maps [h, w], weighted by a third if given; NaN where one is flat."""
+    w = np.ones(made.size) if weight is None else weight.astype(np.float64).ravel()
+    a, b = (x.astype(np.float64).ravel() for x in (made, real))
+    a, b = (x - (w @ x) / max(w.sum(), 1e-20) for x in (a, b))
+    norm = np.sqrt((w @ (a * a)) * (w @ (b * b)))
+    return float(w @ (a * b) / norm) if norm > 1e-20 else np.nan
 
 
 def static_leak(made: np.ndarray, real: np.ndarray) -> float:

@@ -67,9 +67,12 @@ def _outlined(photo: AnnotatedPhoto, prior: Prior) -> dict:
 
 def _official(path: Path, prior: Prior, outlines: AnnotatedPhoto | None) -> dict:
     clip = load_clip(path)
-    seen = rms_seen(clip.frames)
+    seen, trust = rms_seen(clip.frames)
     moving = seen > MOVING if outlines is None else outlined_rms(outlines) > 1e-4
-    return _entry(clip.name, clip.photo, seen, moving, prior)
+    entry = _entry(clip.name, clip.photo, seen, moving, prior)
+    height, width = entry["pictures"]["truth"].shape
+    entry["pictures"]["trust"] = _sized(trust, (width, height))
+    return entry
 
 
 def outlined_rms(photo: AnnotatedPhoto) -> np.ndarray:
@@ -98,7 +101,10 @@ def _sized(plane: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _figures(entries: list[dict]) -> dict:
-    """{"photos": {name: {row: {"correlation", "leak"}}}, "mean": {row: {measure: interval}}}."""
+    """{"photos": {name: {row: {measure: value}}}, "mean": {row: {measure: interval}}}.
+
+    Measures: correlation, leak, and for clips trusted correlation, weighted by the trust in their flow.
+    """
     table = {}
     for index, entry in enumerate(entries):
         maps = entry["pictures"]
@@ -111,19 +117,22 @@ def _figures(entries: list[dict]) -> dict:
             made["shuffled photo's motion"] = _sized(
                 entries[(index + 1) % len(entries)]["pictures"]["ours"], truth.shape[::-1]
             )
-        table[entry["name"]] = {
-            row: {"correlation": amplitude_correlation(made[row], truth), "leak": leak(made[row], truth)}
-            for row in ROWS
-            if row in made
-        }
+        table[entry["name"]] = {row: _measured(made[row], truth, maps.get("trust")) for row in ROWS if row in made}
     names = list(table)
     rows = [row for row in ROWS if row in table[names[0]]]
-    mean = {row: {m: bootstrap(names, [table[n][row][m] for n in names]) for m in ("correlation", "leak")}
-            for row in rows}  # fmt: skip
+    measures = list(table[names[0]][rows[0]])
+    mean = {row: {m: bootstrap(names, [table[n][row][m] for n in names]) for m in measures} for row in rows}
     for row in rows:
         leaks = [table[n][row]["leak"] for n in names if np.isfinite(table[n][row]["leak"])]
         mean[row]["median leak"] = float(np.median(leaks)) if leaks else None
     return {"photos": table, "mean": mean}
+
+
+def _measured(made: np.ndarray, truth: np.ndarray, trust: np.ndarray | None) -> dict[str, float]:
+    measured = {"correlation": amplitude_correlation(made, truth), "leak": leak(made, truth)}
+    if trust is not None:
+        measured["trusted correlation"] = amplitude_correlation(made, truth, trust)
+    return measured
 
 
 def leak(made: np.ndarray, truth: np.ndarray) -> float:
@@ -144,16 +153,18 @@ def report(result: Result) -> Page:
     page.text(
         f"Prior {result.figures['prior']}. Pearson correlation of rms maps; leak: mean motion where nothing moves "
         "over its mean where something does. Photos that never trained; 95 % intervals are bootstrapped over "
-        f"them. The rough mask is the outline, {100 * DILATION:g} % of the width too wide."
+        f"them. The rough mask is the outline, {100 * DILATION:g} % of the width too wide. The trusted "
+        "correlation weighs each place of a clip by how far its flow can be believed."
     )
     for name, figures in result.figures["sets"].items():
         page.heading(f"{name.capitalize()} ({len(figures['photos'])})")
-        page.table(["", "correlation", "leak, mean", "leak, median"], [
-            [row, interval(m["correlation"]), interval(m["leak"]), number(m["median leak"], 3)]
+        correlations = [m for m in ("correlation", "trusted correlation") if m in figures["mean"]["ours"]]
+        page.table(["", *correlations, "leak, mean", "leak, median"], [
+            [row, *(interval(m[c]) for c in (*correlations, "leak")), number(m["median leak"], 3)]
             for row, m in figures["mean"].items()
         ])  # fmt: skip
-        page.table(["", "correlation", "with mask", "leak", "leak with mask"], [
-            [photo, *(number(row[r][m]) for m in ("correlation", "leak") for r in ("ours", "ours, rough mask"))]
+        page.table(["", *(head for m in (*correlations, "leak") for head in (m, f"{m} with mask"))], [
+            [photo, *(number(row[r][m]) for m in (*correlations, "leak") for r in ("ours", "ours, rough mask"))]
             for photo, row in figures["photos"].items()
         ])  # fmt: skip
         if plots.available():

@@ -81,7 +81,10 @@ def predict_modes(
 
 
 def predict(photo: Path, out: Path, progress: Progress | None = None, **options) -> dict:
-    """Photo file to motion file. Options as for predict_modes. Returns its path and the seconds of each stage."""
+    """Photo file to motion file. Options as for predict_modes.
+
+    Returns its path, sentences for the person and the seconds of each stage.
+    """
     clock = _Clock()
     still = load_photo(photo)
     clock.stage("photo")
@@ -91,7 +94,7 @@ def predict(photo: Path, out: Path, progress: Progress | None = None, **options)
     clock.stage("predict")
     save_motion(out, modes)
     clock.stage("write")
-    return {"path": str(out), "seconds": clock.seconds}
+    return {"path": str(out), "notes": _room("prior").notes_on(modes), "seconds": clock.seconds}
 
 
 @lru_cache(maxsize=1)

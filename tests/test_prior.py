@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ import torch
 from gid_engine.errors import Cancelled, GidError
 from gid_engine.media import as_srgb8, load_photo
 from gid_engine.motion import Performance, Score, fix_gauge
-from gid_engine.prior import Prior
+from gid_engine.prior import Prior, notes_on
 from gid_engine.prior.pieces import gathered_positions
 from gid_engine.prior.predictor import working_size
 from gid_engine.prior.sampling import karras_sigmas, sample_dpmpp_2m
@@ -77,6 +78,76 @@ def test_mask_limits_the_motion(prior, aster):
     rms = prior.predict(small, mask=mask).rms()
     middle = rms.shape[1] // 2
     assert rms[:, : middle - 1].max() == 0 and rms[:, middle + 1 :].max() > 1 / 512
+
+
+def _bricks() -> np.ndarray:
+    """A weathered brick wall with nothing before it: uint8 [240, 320, 3]."""
+    rng = np.random.default_rng(0)
+    wall = np.full((240, 320, 3), (150, 80, 60), np.float32)
+    for row, left in zip(range(0, 240, 20), [0, 20] * 6, strict=True):
+        wall[row : row + 3] = (190, 185, 180)
+        for column in range(left, 320, 40):
+            wall[row : row + 20, column : column + 3] = (190, 185, 180)
+    stains = cv2.GaussianBlur(rng.normal(0, 180, wall.shape[:2]).astype(np.float32), (0, 0), 3)
+    return np.clip(wall + stains[..., None] + rng.normal(0, 8, wall.shape), 0, 255).astype(np.uint8)
+
+
+def _print() -> np.ndarray:
+    """Black letters on white paper."""
+    page = np.full((240, 320, 3), 255, np.uint8)
+    for line in range(9):
+        cv2.putText(page, "Nothing here can move", (10, 30 + 24 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (0,) * 3)
+    return page
+
+
+@pytest.mark.parametrize("photo", [_bricks(), _print()], ids=["wall", "print"])
+def test_what_cannot_move_stays_still_and_is_told(prior, photo):
+    modes = prior.predict(photo)
+    assert np.percentile(modes.rms(), 99.5) < 0.25 / 512  # px of the paper's clips: nobody sees it
+    assert modes.confidence.max() < 0.2
+    assert "still" in notes_on(modes)[0]
+
+
+def test_what_moves_needs_no_note(aster_modes):
+    assert notes_on(aster_modes) == [] and aster_modes.confidence.max() > 0.4
+
+
+def test_a_mask_over_what_cannot_move_is_told(prior, aster):
+    small = aster[::4, ::4]
+    assert "mask" in notes_on(prior.predict(small, mask=np.zeros(small.shape[:2])))[0]
+
+
+def _likeness(one, other) -> float:
+    return float(np.corrcoef(one.rms().ravel(), other.rms().ravel())[0, 1])
+
+
+def test_a_grey_photo_moves_like_the_coloured_one(prior, aster, aster_modes):
+    grey = np.repeat(cv2.cvtColor(aster, cv2.COLOR_RGB2GRAY)[..., None], 3, -1)
+    assert _likeness(prior.predict(grey, seed=1), aster_modes) > 0.5  # colour tells flower from leaf
+
+
+def test_a_night_shot_moves_like_the_day(prior, aster, aster_modes):
+    """An eighth of the light: without lighting it up nothing would move at all."""
+    assert _likeness(prior.predict(aster // 8, seed=1), aster_modes) > 0.8
+
+
+def test_a_line_drawing_is_no_error(prior):
+    paper = np.full((200, 300, 3), 250, np.uint8)
+    for x in range(40, 300, 60):
+        cv2.line(paper, (x, 200), (x, 100), (0, 0, 0), 2)
+        cv2.circle(paper, (x, 85), 18, (0, 0, 0), 2)
+    modes = prior.predict(paper)
+    assert np.isfinite(modes.modes).all() and modes.rms().max() < 0.012 * 1.1  # LIVELIEST, and rounding
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1, 7])
+def test_a_mask_of_any_size_and_value(prior, aster, value):
+    mask = np.full((37, 11), value, np.float32)
+    mask[:, 6:] = 1
+    small = aster[::8, ::8]
+    modes = prior.predict(small, mask=mask)
+    assert np.isfinite(modes.modes).all() and 0 <= modes.mask.min() and modes.mask.max() <= 1
+    assert modes.rms()[:, -20:].max() > 0.25 / 512
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (40, 600), (700, 50), (64, 64)])

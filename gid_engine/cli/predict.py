@@ -27,4 +27,6 @@ def run(args: argparse.Namespace) -> None:
             device=args.device,
             progress=progress,
         )
+    for note in result["notes"]:
+        print(note)
     print(result["path"])

@@ -1,5 +1,5 @@
 """The motion prior: one photo and a seed → modes. Needs torch; import it lazily where start-up time matters."""
 
-from .predictor import Prior
+from .predictor import Prior, notes_on
 
-__all__ = ["Prior"]
+__all__ = ["Prior", "notes_on"]

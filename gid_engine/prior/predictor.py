@@ -27,6 +27,9 @@ DAMPING = 0.08  # ratio; plants measure 0.03 to 0.15
 # The head is never quite sure that a wall stands still; below this amplitude nothing moves at all.
 STILL = 0.12
 LIVELY = 0.75  # amplitude that the liveliest parts of a photo get, if they move at all
+DIM = 0.45  # a night shot is lit up until its brightest hundredth is so bright: no training photo was darker
+MOST_LIGHT = 10.0
+STIRS = 0.25 / 512  # rms in widths under which nobody sees a motion: a quarter of a pixel in the paper's clips
 UNSURE = 0.08  # below this amplitude a photo's liveliest parts are taken to be still
 
 
@@ -89,13 +92,29 @@ class Prior:
     def _look(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the head says of a photo: amplitude [h, w] in 0…1, √(rms / LIVELIEST); axis [2, h, w], the line of
         motion as doubled angle; held [2, h, w], the way to the place of hold in photo widths (a cell is 4 px)."""
-        image = _tensor(small.astype(np.float32) / 255, self.device).permute(2, 0, 1)[None]
+        image = _tensor(_lit(small), self.device).permute(2, 0, 1)[None]
         # A picture and its mirror image move alike: the mean of both answers is the steadier one.
         told, mirrored = (self.head(self.encoder(i))[0].cpu().numpy() for i in (image, image.flip(-1)))
         told = (told + mirrored[..., ::-1] * np.float32([1, 1, -1, -1, 1])[:, None, None]) / 2
         amplitude = np.maximum((1 / (1 + np.exp(-told[0])) - STILL) / (1 - STILL), 0)
         strength = np.maximum(1, np.hypot(told[1], told[2]))
         return amplitude, told[1:3] / strength, told[3:5] * FAR
+
+
+def notes_on(modes: Modes) -> list[str]:
+    """Sentences for the person about what was predicted."""
+    if np.percentile(modes.rms(), 99.5) > STIRS:
+        return []
+    where = "in the photo" if modes.mask is None else "under the mask"
+    return [f"Nothing {where} seems able to move, so it stays still."]
+
+
+def _lit(small: np.ndarray) -> np.ndarray:
+    """float32 in 0…1 of uint8, a dark photo brightened."""
+    image = small.astype(np.float32) / 255
+    brightest = float(np.percentile(image.max(-1), 99))
+    light = min(max(DIM / max(brightest, 1e-3), 1), MOST_LIGHT)
+    return np.minimum(image * np.float32(light), 1)
 
 
 def _encouragement(amplitude: np.ndarray) -> float:

@@ -19,7 +19,7 @@ Answered at once, also while a job runs:
 Jobs, one at a time, the rest waiting in order (at most 16):
 
     predict   photo, out, [seed 0], [mask], [device "auto"]
-              -> path, seconds {stage: s}
+              -> path, notes, seconds {stage: s}
     observe   clip, out, [photo_out], [onto], [mask], [start 0], [seconds 5], [stabilise false], [phase false]
               -> path, photo, notes, bands, lowest_hz, rms_px, gain_db, resonances, confidence, seconds {stage: s}
     select    photo, out, box [left, top, right, bottom] in 0…1 -> path, share (a mask of the thing in the box)

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from gid_engine.motion import Modes
 from gid_engine.render.limit import LEAST_AREA, Limiter
 
 SIZE = 90, 160
@@ -22,8 +23,11 @@ def area(displacement: np.ndarray) -> np.ndarray:
     return (1 + xx) * (1 + yy) - xy * yx
 
 
-def limiter(ends: np.ndarray | None = None) -> Limiter:
-    return Limiter(np.ones(SIZE, np.float32), np.zeros(SIZE, np.float32) if ends is None else ends)
+def limiter(ends: np.ndarray | None = None, own: np.ndarray | None = None) -> Limiter:
+    """own: what moves by itself, [h, w, 2]; by default everything, evenly."""
+    maps = np.full((*SIZE, 2), 0.01) if own is None else own
+    modes = Modes(np.moveaxis(maps, 2, 0)[None], np.float32([0.2]), np.float32([0.1]), SIZE[::-1])
+    return Limiter(modes, np.zeros(SIZE, np.float32) if ends is None else ends)
 
 
 def test_what_stays_within_the_limits_is_not_touched():
@@ -53,6 +57,16 @@ def test_it_sets_in_without_a_jerk():
     for amplitude in np.linspace(1, 12, 12):
         one, other = (limit(waves(a, 20))[0] for a in (amplitude, amplitude * 1.01))
         assert np.abs(other - one).max() < 0.1 * np.abs(waves(amplitude, 20)).max()
+
+
+def test_what_moves_of_itself_may_tear_and_only_amplified_is_limited():
+    """A clip's own motion is shown as it was seen; four times as far its folds are evened out."""
+    seen = waves(5, 20)
+    assert area(seen).min() < 0
+    limit = limiter(own=seen)
+    assert limit(seen)[0] is seen
+    shown, limited = limit(4 * seen)
+    assert area(shown).min() > area(4 * seen).min() / 4 and limited.max() > 0.9
 
 
 def test_things_may_pass_before_their_background():

@@ -21,9 +21,8 @@ METRIC = 12.0  # exponent of the strongest motion's softmax weight (GID §5: Z =
 STILL_RMS_PX = 1e-4  # photo pixels whose whole motion is less are not splatted
 IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample belongs to the thing that moves
 # Where motion tears: samples stretched this much begin to leave the splat, and have left it.
-TEARING, TORN = 1.4, 1.9
+TEARING, TORN = 1.6, 2.4
 BLURRED = 0.015  # share of the width by which modes are blurred at the end of an object, and a little more
-WITHIN = 0.3  # share of a stretch that counts as tearing where no object ends
 BAND_ROWS = 64  # rows of the splat grid that are splatted together
 HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
 
@@ -42,24 +41,23 @@ class BackwardFlow:
         # From photo widths to pixels of the grid.
         self.scale = float(w), float(h * photo_size[0] / photo_size[1])
         rms = modes.rms()
-        self.cells, self._cell_rms = rms.shape, rms
+        self.cells = rms.shape
         guide = guide_motion(colour, cv2.resize(rms, (w, h)))
         # From pixels of the splat grid to cells of the modes, pixel centres on both.
         self.positions = (guide.positions + 0.5) * np.float32([self.cells[1] / w, self.cells[0] / h]) - 0.5
         self.taper = border_taper(*self.grid)
         self.rms = _look_up(rms, self.positions) * self.taper
         self.reach = min(4 * float(self.rms.max()) * w, 0.08 * max(h, w)) + 2
-        self._prepare_tearing(guide.outlines)
+        self._prepare_tearing(modes, guide.outlines)
         self._prepare_splat(photo_size[0])
 
-    def _prepare_tearing(self, outlines: tuple[np.ndarray, np.ndarray]) -> None:
+    def _prepare_tearing(self, modes: Modes, outlines: tuple[np.ndarray, np.ndarray]) -> None:
         beside = cv2.dilate(self.rms, _square(OUTLINE))
         self.in_front = self.rms >= IN_FRONT * beside
         near = background_near(self.rms, self.reach)
-        ends = [outline * near[: outline.shape[0], : outline.shape[1]] for outline in outlines]
-        self.tears = [WITHIN + (1 - WITHIN) * end for end in ends]
+        self.tears = ends = [outline * near[: outline.shape[0], : outline.shape[1]] for outline in outlines]
         whole = np.maximum(np.pad(ends[0], [(0, 1), (0, 0)]), np.pad(ends[1], [(0, 0), (0, 1)]))
-        self.limit = Limiter(self._cell_rms, _on_cells(whole, self.cells))
+        self.limit = Limiter(modes, _on_cells(whole, self.cells))
 
     def _prepare_splat(self, photo_width: int) -> None:
         self.weight = np.exp(METRIC * (self.rms / max(float(self.rms.max()), 1e-12) - 1)).astype(np.float32)

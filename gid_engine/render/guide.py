@@ -14,8 +14,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# Window of the joint bilateral mean, as a share of the grid's long side: the prior blurs edges by about 1 %.
-RADIUS = 0.02
+# The window of the joint bilateral mean reaches as far as the motion's own edges are wide: a wider one takes
+# motion from farther away than its blur needs. At least so many pixels, as outlines are antialiased …
+LEAST_RADIUS = 3.0
+# … and at most this share of the grid's long side.
+MOST_RADIUS = 0.02
 TAPS = 4  # neighbours sampled on each side of the window's centre
 # Colour distance (0…1) at which a neighbour counts e^-½ …
 COLOUR_SIGMA = 0.06
@@ -45,7 +48,8 @@ def guide_motion(colour: np.ndarray, motion: np.ndarray) -> Guide:
     """colour: float32 [h, w, 3], the photo in perceptual values 0…1; motion: float32 [h, w], its magnitude,
     upsampled smoothly."""
     h, w = motion.shape
-    radius = max(1.0, RADIUS * max(h, w))
+    most = MOST_RADIUS * max(h, w)
+    radius = max(LEAST_RADIUS, min(_edge_width(motion, most), most))
     shift, explained = _like_coloured(colour, motion, radius)
     rows, columns = np.mgrid[0:h, 0:w].astype(np.float32)
     positions = np.dstack([columns, rows]) + GAIN * shift * explained[..., None]
@@ -76,6 +80,18 @@ def _like_coloured(colour: np.ndarray, motion: np.ndarray, radius: float) -> tup
     share = 1 - np.minimum(like.variance() / (spread + 1e-20), 1)
     explained = np.clip((share - UNEXPLAINED) / (EXPLAINED - UNEXPLAINED), 0, 1) * spread / (spread + floor)
     return shift / like.weight[..., None], cv2.GaussianBlur(explained, (0, 0), radius / 4)
+
+
+def _edge_width(motion: np.ndarray, reach: float) -> float:
+    """Over how many pixels the motion changes at its edges: range over steepest slope within reach, the median
+    weighted by the range's square."""
+    square = np.ones((2 * round(reach) + 1,) * 2, np.uint8)
+    span = cv2.dilate(motion, square) - cv2.erode(motion, square)
+    slope_y, slope_x = np.gradient(motion)
+    width = span / np.maximum(cv2.dilate(cv2.magnitude(slope_x, slope_y), square), 1e-12)
+    order = np.argsort(width, None)
+    power = np.cumsum(np.square(span.ravel()[order], dtype=np.float64))
+    return float(width.ravel()[order[np.searchsorted(power, power[-1] / 2)]])
 
 
 class _Moments:

@@ -2,7 +2,8 @@
 
 A piece folds where det(I + ∇F) falls to 0. Scaling F down would hide the magnification; evening F out among the
 neighbours keeps how far the piece goes and takes away what bends it too much. Where an object ends before its
-background nothing is limited: there things pass in front of one another.
+background nothing is limited: there things pass in front of one another. Nor is what the motion does of itself,
+without amplification: where a clip was seen to tear, it tore.
 """
 
 from __future__ import annotations
@@ -10,20 +11,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ..motion import Modes
+
 LEAST_AREA = 0.15  # share of its area that a piece keeps at least
 MOST_STRETCH = 3.0  # times its length that a piece is drawn out at most
 EASE = 0.7  # share of these limits from which they are felt, so that none sets in with a jerk
+OWN = 2.0  # times the bending's own rms that a motion reaches by itself; from twice that on it is amplified
 SIGMAS = 1, 2, 4, 8, 16  # cells of the modes' grid, one after the other
 
 
 class Limiter:
     """Limits displacements on the modes' grid.
 
-    rms: float32 [h, w], time-mean motion; ends: float32 [h, w], 0…1, where an object ends before a background.
+    modes: the motion by itself; ends: float32 [h, w], 0…1, where an object ends before a background.
     """
 
-    def __init__(self, rms: np.ndarray, ends: np.ndarray):
+    def __init__(self, modes: Modes, ends: np.ndarray):
         self._kept = 1 - ends
+        self._own = OWN * _rms_bending(modes) + np.float32(1e-6)
+        rms = modes.rms()
         # Neighbours count by their motion: a still background does not hold what moves before it.
         self._weight = np.square(rms / max(float(rms.max()), 1e-12)) + np.float32(1e-6)
 
@@ -49,12 +55,28 @@ class Limiter:
 
     def _excess(self, steps: np.ndarray) -> np.ndarray:
         """How far displacements in cells [h, w, 2] go to the limits: 0 up to EASE of them, 1 from them on."""
-        return np.clip((_load(steps) - EASE) / (1 - EASE), 0, 1) * self._kept
+        gradient = _gradient(steps)
+        amplified = np.sqrt(np.square(gradient).sum(0)) / self._own - 1
+        return np.clip((_load(*gradient) - EASE) / (1 - EASE), 0, 1) * np.clip(amplified, 0, 1) * self._kept
 
 
-def _load(steps: np.ndarray) -> np.ndarray:
-    """The displacement as a share of the one that reaches the limits: float32 [h, w]."""
+def _rms_bending(modes: Modes) -> np.ndarray:
+    """Root of the time-mean ‖∇F‖² of the free loop, in cells a cell: float32 [h, w], the largest of 3×3 cells."""
+    power = np.zeros(modes.grid, np.float32)
+    for band in modes.modes:
+        for part in (band.real, band.imag):
+            power += np.square(_gradient(np.moveaxis(part, 0, -1) * np.float32(modes.grid[1]))).sum(0) / 2
+    return cv2.dilate(np.sqrt(power), np.ones((3, 3), np.uint8))
+
+
+def _gradient(steps: np.ndarray) -> list[np.ndarray]:
+    """∂x/∂x, ∂x/∂y, ∂y/∂x, ∂y/∂y of displacements [h, w, 2]."""
     (xy, xx), (yy, yx) = (np.gradient(plane) for plane in cv2.split(steps))
+    return [xx, xy, yx, yy]
+
+
+def _load(xx: np.ndarray, xy: np.ndarray, yx: np.ndarray, yy: np.ndarray) -> np.ndarray:
+    """The displacement of this gradient as a share of the one that reaches the limits: float32 [h, w]."""
     trace, area = xx + yy, xx * yy - xy * yx
     # 1 / the smallest s > 0 at which det(I + s∇F) = 1 + s·trace + s²·area is LEAST_AREA.
     root = trace * trace - 4 * (1 - LEAST_AREA) * area

@@ -14,7 +14,7 @@ from gid_engine.errors import Cancelled, GidError
 from gid_engine.media import as_srgb8, load_photo
 from gid_engine.motion import Performance, Score, fix_gauge
 from gid_engine.prior import Prior, notes_on
-from gid_engine.prior.pieces import gathered_positions
+from gid_engine.prior.pieces import gathered_positions, shared_among_alike
 from gid_engine.prior.predictor import working_size
 from gid_engine.prior.sampling import karras_sigmas, sample_dpmpp_2m
 from gid_engine.prior.shape import channels_to_volume, volume_to_channels
@@ -244,3 +244,12 @@ def test_a_flower_moves_as_one_and_its_neighbour_on_its_own():
     across = 2 * np.sqrt(60) / 64  # of a flower
     assert max(np.ptp(place[flower], axis=0).max() for flower in (left, right)) < 0.4 * across
     assert np.linalg.norm(place[left].mean(0) - place[right].mean(0)) == pytest.approx(26 / 64, abs=0.05)
+
+
+def test_petals_of_one_colour_move_alike():
+    """One of two like petals was seen to move: the other one moves too, and what is of another colour hardly."""
+    colour, amplitude = torch.zeros(3, 40, 64), torch.zeros(40, 64)
+    colour[:, 10:30, 10:20] = 2
+    amplitude[10:20, 10:20] = 1
+    shared = shared_among_alike(colour, amplitude)
+    assert shared[21:29, 11:19].mean() > 0.2 and shared[21:29, 22:30].mean() < 0.02

@@ -14,6 +14,25 @@ _REACH = 0.055  # of the kernel, photo widths: about half a flower of a close-up
 _NEAR = 0.12  # cells farther apart than this hardly belong together, wherever they are held
 _LIKENESS = 0.9  # distance of appearance that counts e^-½
 _ROUNDS = 4
+_ALIKE_NEAR, _ALIKE = 0.08, 0.3  # distances in photo widths and in colour (units of 80) that count e^-½
+
+
+def shared_among_alike(colour: Tensor, amplitude: Tensor) -> Tensor:
+    """An amplitude [h, w] averaged over neighbours of like colour [3, h, w].
+
+    Of two petals side by side both move, even where the network saw the one alone (bilateral filter, Tomasi and
+    Manduchi 1998, guided by the photo).
+    """
+    h, w = amplitude.shape
+    look = colour.reshape(3, -1).T / _ALIKE
+    affinity = torch.cdist(look, look).square_() + torch.cdist(p := _positions(h, w) / _ALIKE_NEAR, p).square_()
+    return (affinity.mul_(-0.5).softmax(1) @ amplitude.reshape(-1)).view(h, w)
+
+
+def _positions(h: int, w: int) -> Tensor:
+    """Centres of an h×w grid's cells: [h·w, 2] (x, y), photo widths."""
+    ys, xs = torch.meshgrid((torch.arange(h) + 0.5) / w, (torch.arange(w) + 0.5) / w, indexing="ij")
+    return torch.stack([xs, ys], -1).reshape(-1, 2)
 
 
 def gathered_positions(appearance: Tensor, amplitude: Tensor, held: Tensor) -> Tensor:
@@ -24,8 +43,7 @@ def gathered_positions(appearance: Tensor, amplitude: Tensor, held: Tensor) -> T
     cells of a thing agree on here.
     """
     channels, h, w = appearance.shape
-    ys, xs = torch.meshgrid((torch.arange(h) + 0.5) / w, (torch.arange(w) + 0.5) / w, indexing="ij")
-    here = torch.stack([xs, ys], -1).reshape(-1, 2).to(appearance)
+    here = _positions(h, w).to(appearance)
     vote = here + held.reshape(2, -1).T
     look = appearance.reshape(channels, -1).T
     affinity = torch.cdist(look, look).square_().mul_(-0.5 / _LIKENESS**2)

@@ -15,7 +15,7 @@ from ..errors import GidError
 from ..motion import Modes
 from ..motion.modes import quietest_time
 from .head import FAR
-from .pieces import gathered_positions
+from .pieces import gathered_positions, shared_among_alike
 from .shape import LIVELIEST, frequencies
 from .sway import Sway
 from .weights import load_networks
@@ -24,13 +24,14 @@ Progress = Callable[[float, str], None]
 
 LONG_SIDE = 256  # of the picture the networks see, and of the modes' grid
 DAMPING = 0.08  # ratio; plants measure 0.03 to 0.15
-# The head is never quite sure that a wall stands still; below this amplitude nothing moves at all.
-STILL = 0.12
+# The head is never quite sure that a wall stands still: below this amplitude nothing moves at all, and neither
+# does what moves less than this share of the liveliest.
+STILL, SLIGHT = 0.05, 0.2
 LIVELY = 0.75  # amplitude that the liveliest parts of a photo get, if they move at all
 DIM = 0.45  # a night shot is lit up until its brightest hundredth is so bright: no training photo was darker
 MOST_LIGHT = 10.0
 STIRS = 0.25 / 512  # rms in widths under which nobody sees a motion: a quarter of a pixel in the paper's clips
-UNSURE = 0.08  # below this amplitude a photo's liveliest parts are taken to be still
+UNSURE, SURE = 0.15, 0.22  # amplitudes at which a photo's liveliest parts are taken to be still, and to move
 
 
 class Prior:
@@ -61,10 +62,11 @@ class Prior:
         report = progress or (lambda fraction, text: None)
         report(0.0, "Looking at the photo")
         size = working_size(photo.shape[1], photo.shape[0])
-        small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        small = _lit(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
         amplitude, axis, held = self._look(small)
         if mask is not None:
             amplitude = amplitude * _area(mask, amplitude.shape)
+        amplitude = np.maximum(amplitude - SLIGHT * _liveliest(amplitude), 0) / (1 - SLIGHT)
         report(0.5, "Letting the wind blow")
         volume = _sway(small, amplitude, axis, held, seed)
         report(0.9, "Fitting the motion to the photo's edges")
@@ -92,11 +94,13 @@ class Prior:
     def _look(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the head says of a photo: amplitude [h, w] in 0…1, √(rms / LIVELIEST); axis [2, h, w], the line of
         motion as doubled angle; held [2, h, w], the way to the place of hold in photo widths (a cell is 4 px)."""
-        image = _tensor(_lit(small), self.device).permute(2, 0, 1)[None]
+        image = _tensor(small.astype(np.float32) / 255, self.device).permute(2, 0, 1)[None]
         # A picture and its mirror image move alike: the mean of both answers is the steadier one.
         told, mirrored = (self.head(self.encoder(i))[0].cpu().numpy() for i in (image, image.flip(-1)))
         told = (told + mirrored[..., ::-1] * np.float32([1, 1, -1, -1, 1])[:, None, None]) / 2
         amplitude = np.maximum((1 / (1 + np.exp(-told[0])) - STILL) / (1 - STILL), 0)
+        colour = torch.from_numpy(_colour(small, amplitude.shape))
+        amplitude = shared_among_alike(colour, torch.from_numpy(amplitude)).numpy()
         strength = np.maximum(1, np.hypot(told[1], told[2]))
         return amplitude, told[1:3] / strength, told[3:5] * FAR
 
@@ -110,11 +114,10 @@ def notes_on(modes: Modes) -> list[str]:
 
 
 def _lit(small: np.ndarray) -> np.ndarray:
-    """float32 in 0…1 of uint8, a dark photo brightened."""
-    image = small.astype(np.float32) / 255
-    brightest = float(np.percentile(image.max(-1), 99))
+    """A uint8 photo, brightened if it is dark."""
+    brightest = float(np.percentile(small.max(-1), 99)) / 255
     light = min(max(DIM / max(brightest, 1e-3), 1), MOST_LIGHT)
-    return np.minimum(image * np.float32(light), 1)
+    return small if light == 1 else np.minimum(small * light, 255).astype(np.uint8)
 
 
 def _encouragement(amplitude: np.ndarray) -> float:
@@ -124,16 +127,24 @@ def _encouragement(amplitude: np.ndarray) -> float:
     still as to dance would hardly stir. What surely moves is left as it is, and so is a photo where nothing seems
     to.
     """
-    liveliest = float(np.percentile(amplitude, 99.5))
-    sure = np.clip((liveliest - UNSURE) / UNSURE, 0, 1)
+    liveliest = _liveliest(amplitude)
+    sure = np.clip((liveliest - UNSURE) / (SURE - UNSURE), 0, 1)
     return 1 + sure * (np.clip(LIVELY / max(liveliest, 1e-6), 1, 2.5) - 1)
+
+
+def _liveliest(amplitude: np.ndarray) -> float:
+    return float(np.percentile(amplitude, 99.5))
+
+
+def _colour(small: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """CIELAB of a photo in cells: float32 [3, h, w], 80 units of OpenCV's 8-bit scale being 1."""
+    lab = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), shape[::-1], interpolation=cv2.INTER_AREA)
+    return np.moveaxis(lab, -1, 0).astype(np.float32) / 80
 
 
 def _sway(small, amplitude, axis, held, seed: int) -> np.ndarray:
     """How every place sways, in a wind of its own: complex64 [15, 2, h, w], of unit rms or less."""
-    h, w = amplitude.shape
-    colour = cv2.resize(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), (w, h), interpolation=cv2.INTER_AREA)
-    look = np.concatenate([np.moveaxis(colour, -1, 0).astype(np.float32) / 80, 2 * amplitude[None]])
+    look = np.concatenate([_colour(small, amplitude.shape), 2 * amplitude[None]])
     place = gathered_positions(torch.from_numpy(look), torch.from_numpy(amplitude), torch.from_numpy(held)).numpy()
     rng = np.random.default_rng(seed)
     sway = Sway(rng)

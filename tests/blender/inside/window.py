@@ -138,6 +138,8 @@ def session():
         chooses_the_weather,
         stops_a_bake,
         touches,
+        keys,
+        pins_and_regions,
         bakes,
         renders,
         looks_at_the_engine,
@@ -257,6 +259,54 @@ def touches(scene, plane):
     scene = bpy.context.scene
     scene.frame_set(5)
     yield from shot("6_touch")
+
+
+def keys(scene, plane):
+    """A key moved elsewhere reaches the preview by itself."""
+    plane.gid.keyframe_insert("amplitude", frame=1)
+    yield from pause(12)
+    group = plane.modifiers["GID Preview"].node_group
+    before = group["gid_score"]
+    action = plane.animation_data.action
+    curve = (
+        action.fcurves[0] if hasattr(action, "fcurves") else action.layers[0].strips[0].channelbags[0].fcurves[0]
+    )
+    curve.keyframe_points[0].co.y = 2
+    curve.update()
+    action.update_tag()
+    yield from until(lambda: group["gid_score"] != before)
+    plane.animation_data_clear()
+    plane.gid.amplitude = 1
+    yield from pause(12)
+
+
+def pins_and_regions(scene, plane):
+    r = region("WINDOW")
+    x, y = r.x + r.width / 2, r.y + r.height / 2
+    with inside("WINDOW"):
+        bpy.ops.gid.draw_pin("INVOKE_DEFAULT")
+    yield from pause(4)
+    yield from drag((x, y), (x + 40, y))
+    (pin,) = plane.gid.pins
+    assert all(abs(c - 0.5) < 0.02 for c in pin.location) and 0.01 < pin.radius < 0.3, tuple(pin.location)
+    with inside("WINDOW"):
+        bpy.ops.gid.draw_pin("INVOKE_DEFAULT")
+    yield from pause(4)
+    yield from press("ESC")
+    assert len(plane.gid.pins) == 1, "Esc leaves everything as it was"
+    with inside("WINDOW"):
+        bpy.ops.gid.draw_region("INVOKE_DEFAULT")
+    yield from pause(4)
+    yield from drag((x - 120, y + 80), (x + 60, y - 80))
+    yield from job_ends()
+    assert len(plane.gid.regions) == 1 and plane.gid.regions[0].file, plane.gid.status
+    plane.gid.regions[0].amplitude = 0.2
+    yield from shot("6_region")
+    plane.gid.pins.clear()
+    plane.gid.regions.clear()
+    with inside("WINDOW"):
+        bpy.ops.gid.update_preview()
+    yield from pause(6)
 
 
 def bakes(scene, plane):

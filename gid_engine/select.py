@@ -18,6 +18,7 @@ _LONG_SIDE = 512  # px: GrabCut takes half a second there
 _CLICK = 0.01  # a box smaller than this, in photo widths, is a click
 _SURE, _PERHAPS = 0.012, 0.25  # radii around a click, in photo widths
 _ROUNDS = 4
+_LEAST = 0.03  # of the box or the circle around a click: less is no thing
 
 
 def select_thing(photo: Photo, box: tuple[float, float, float, float]) -> np.ndarray:
@@ -41,8 +42,9 @@ def select_thing(photo: Photo, box: tuple[float, float, float, float]) -> np.nda
         labels[math.floor(top) : math.ceil(bottom), math.floor(left) : math.ceil(right)] = cv2.GC_PR_FGD
         if not (labels == cv2.GC_BGD).any():  # a box around everything: GrabCut needs some background
             labels[[0, -1], :] = labels[:, [0, -1]] = cv2.GC_BGD
+    box = labels != cv2.GC_BGD
     found = _cut(small, labels)
-    if not found.any():
+    if found.sum() < _LEAST * box.sum():
         raise GidError(
             "nothing_selected",
             "Nothing stands out from its surroundings there.",

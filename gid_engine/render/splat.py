@@ -13,7 +13,7 @@ import torch
 # Fixed point: values of up to 1 in 32 bits (a weight of e^-12 still has 4 digits), the shares of the four pixels
 # in 15; that leaves room for 2^16 full samples in one pixel.
 VALUE_BITS, SHARES = 32, 1 << 15
-CPU_CHUNK = 1 << 14  # samples at a time on the CPU, so that they stay in its cache
+CPU_CHUNK = 1 << 15  # samples at a time on the CPU, so that they stay in its cache
 
 
 def bilinear_corners(x: torch.Tensor, y: torch.Tensor, size: tuple[int, int]):
@@ -99,19 +99,21 @@ def sum_splat_exactly(
 
 
 def sum_splat_rows(values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, size: tuple[int, int]):
-    """sum_splat on the CPU, of the rows that anything lands on: (first row, sums float32 [C, rows, w]).
+    """sum_splat on the CPU of an even number of channels, of the rows that anything lands on: (first row, sums
+    float32 [C, rows, w]).
 
     One thread adds up in the samples' order, so that the same samples give the same bits.
     """
     h, w = size
     first, last = (int(y.clamp(-1, h).floor()[k]) for k in (y.argmin(), y.argmax()))
-    sums = torch.zeros(len(values), (last - first + 2) * (w + 3))
+    # Two channels as one complex number: adding it up takes as long as one of them.
+    sums = torch.zeros(len(values) // 2, (last - first + 2) * (w + 3), dtype=torch.complex64)
     for x_part, y_part, *parts in zip(*(column.split(CPU_CHUNK) for column in (x, y, *values)), strict=True):
         for index, share in bilinear_corners(x_part, y_part, size):
             index -= (first + 1) * (w + 3)
-            for total, part in zip(sums, parts, strict=True):
-                total.scatter_add_(0, index, part * share)
-    sums = sums.view(len(values), -1, w + 3)[..., 1:-2]
+            for total, one, other in zip(sums, parts[::2], parts[1::2], strict=True):
+                total.scatter_add_(0, index, torch.complex(one * share, other * share))
+    sums = torch.view_as_real(sums).movedim(2, 1).reshape(len(values), -1, w + 3)[..., 1:-2]
     return max(first, 0), sums[:, max(0, -first) : h - first]
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _REACH = 0.055  # of the kernel, photo widths: about half a flower of a close-up
 _NEAR = 0.12  # cells farther apart than this hardly belong together, wherever they are held
 _LIKENESS = 0.9  # distance of appearance that counts e^-½
 _ROUNDS = 4
+_RIM = 8  # cells beyond the border
 _ALIKE_NEAR, _ALIKE = 0.08, 0.3  # distances in photo widths and in colour (units of 80) that count e^-½
 
 
@@ -25,13 +27,14 @@ def shared_among_alike(colour: Tensor, amplitude: Tensor) -> Tensor:
     """
     h, w = amplitude.shape
     look = colour.reshape(3, -1).T / _ALIKE
-    affinity = torch.cdist(look, look).square_() + torch.cdist(p := _positions(h, w) / _ALIKE_NEAR, p).square_()
+    affinity = torch.cdist(look, look).square_() + torch.cdist(p := _positions(h, w, w) / _ALIKE_NEAR, p).square_()
     return (affinity.mul_(-0.5).softmax(1) @ amplitude.reshape(-1)).view(h, w)
 
 
-def _positions(h: int, w: int) -> Tensor:
-    """Centres of an h×w grid's cells: [h·w, 2] (x, y), photo widths."""
-    ys, xs = torch.meshgrid((torch.arange(h) + 0.5) / w, (torch.arange(w) + 0.5) / w, indexing="ij")
+def _positions(h: int, w: int, width: int, rim: int = 0) -> Tensor:
+    """Centres of an h×w grid's cells: [h·w, 2] (x, y) in photo widths; width: cells of the photo's own, which begin
+    after `rim` cells."""
+    ys, xs = torch.meshgrid(*((torch.arange(n) + 0.5 - rim) / width for n in (h, w)), indexing="ij")
     return torch.stack([xs, ys], -1).reshape(-1, 2)
 
 
@@ -42,15 +45,30 @@ def gathered_positions(appearance: Tensor, amplitude: Tensor, held: Tensor) -> T
     nothing together; held: [2, h, w], the way from each cell to where the network thinks it is held, which the
     cells of a thing agree on here.
     """
-    channels, h, w = appearance.shape
-    here = _positions(h, w).to(appearance)
-    vote = here + held.reshape(2, -1).T
-    look = appearance.reshape(channels, -1).T
+    h, w = amplitude.shape
+    # Without a mirror the picture's border would draw all that is near it into one line.
+    rim = min(_RIM, h - 1, w - 1)
+    here = _positions(h + 2 * rim, w + 2 * rim, w, rim)
+    look = _mirrored(appearance, rim).flatten(1).T
+    place = here + _mirrored_ways(held, rim).flatten(1).T
     affinity = torch.cdist(look, look).square_().mul_(-0.5 / _LIKENESS**2)
     affinity += torch.cdist(here, here).square_().mul_(-0.5 / _NEAR**2)
-    affinity.exp_().mul_(amplitude.reshape(1, -1) + 1e-3)
-    place = vote
+    affinity.exp_().mul_(_mirrored(amplitude[None], rim).reshape(1, -1) + 1e-3)
     for _ in range(_ROUNDS):
         near = torch.cdist(place, place).square_().mul_(-0.5 / _REACH**2).exp_().mul_(affinity)
         place = (near @ place) / near.sum(1, keepdim=True).clamp_min(1e-12)
-    return place.view(h, w, 2)
+    return place.view(h + 2 * rim, w + 2 * rim, 2)[rim : rim + h, rim : rim + w]
+
+
+def _mirrored(maps: Tensor, rim: int) -> Tensor:
+    return F.pad(maps[None], (rim,) * 4, mode="reflect")[0]
+
+
+def _mirrored_ways(held: Tensor, rim: int) -> Tensor:
+    """Vectors [2, h, w] as a mirror beyond the border shows them."""
+    ways = _mirrored(held, rim)
+    ways[0, :, :rim].neg_()
+    ways[0, :, ways.shape[2] - rim :].neg_()
+    ways[1, :rim].neg_()
+    ways[1, ways.shape[1] - rim :].neg_()
+    return ways

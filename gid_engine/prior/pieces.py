@@ -32,8 +32,8 @@ def shared_among_alike(colour: Tensor, amplitude: Tensor) -> Tensor:
 
 
 def _positions(h: int, w: int, width: int, rim: int = 0) -> Tensor:
-    """Centres of an h×w grid's cells: [h·w, 2] (x, y) in photo widths; width: cells of the photo's own, which begin
-    after `rim` cells."""
+    """Centres of an h×w grid's cells: [h·w, 2] (x, y) in photo widths; width: cells of the photo's own, which
+    begin after `rim` cells."""
     ys, xs = torch.meshgrid(*((torch.arange(n) + 0.5 - rim) / width for n in (h, w)), indexing="ij")
     return torch.stack([xs, ys], -1).reshape(-1, 2)
 

@@ -117,6 +117,18 @@ def test_a_mask_over_what_cannot_move_is_told(prior, aster):
     assert "mask" in notes_on(prior.predict(small, mask=np.zeros(small.shape[:2])))[0]
 
 
+def test_a_painted_thing_moves_more_surely(prior, aster):
+    """A mask around a flower says that the flower moves; one of the whole photo says nothing."""
+    small = aster[::4, ::4]
+    h, w = small.shape[:2]
+    mask = np.zeros((h, w), np.float32)
+    mask[round(0.3 * h) : round(0.75 * h), round(0.45 * w) : round(0.7 * w)] = 1
+    free, all_of_it, painted = (prior.predict(small, mask=m) for m in (None, np.ones((h, w)), mask))
+    assert np.allclose(free.rms(), all_of_it.rms(), atol=1e-6)
+    inside = painted.mask > 0.99
+    assert painted.confidence[inside].mean() > 1.1 * free.confidence[inside].mean()
+
+
 def _likeness(one, other) -> float:
     return float(np.corrcoef(one.rms().ravel(), other.rms().ravel())[0, 1])
 

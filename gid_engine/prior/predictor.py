@@ -63,7 +63,7 @@ class Prior:
         report(0.0, "Looking at the photo")
         size = working_size(photo.shape[1], photo.shape[0])
         small = _lit(cv2.resize(photo, size, interpolation=cv2.INTER_AREA))
-        amplitude, axis, held = self._look(small)
+        amplitude, axis, held = self._look(small, _told_by(mask))
         if mask is not None:
             amplitude = amplitude * _area(mask, amplitude.shape)
         amplitude = np.maximum(amplitude - SLIGHT * _liveliest(amplitude), 0) / (1 - SLIGHT)
@@ -91,14 +91,15 @@ class Prior:
             confidence=likely if mask is None else likely * mask,
         )
 
-    def _look(self, small: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _look(self, small: np.ndarray, hint: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What the head says of a photo: amplitude [h, w] in 0…1, √(rms / LIVELIEST); axis [2, h, w], the line of
-        motion as doubled angle; held [2, h, w], the way to the place of hold in photo widths (a cell is 4 px)."""
+        motion as doubled angle; held [2, h, w], the way to the place of hold in photo widths (a cell is 4 px).
+        hint: added to the amplitude's log-odds."""
         image = _tensor(small.astype(np.float32) / 255, self.device).permute(2, 0, 1)[None]
         # A picture and its mirror image move alike: the mean of both answers is the steadier one.
         told, mirrored = (self.head(self.encoder(i))[0].cpu().numpy() for i in (image, image.flip(-1)))
         told = (told + mirrored[..., ::-1] * np.float32([1, 1, -1, -1, 1])[:, None, None]) / 2
-        amplitude = np.maximum((1 / (1 + np.exp(-told[0])) - STILL) / (1 - STILL), 0)
+        amplitude = np.maximum((1 / (1 + np.exp(-told[0] - hint)) - STILL) / (1 - STILL), 0)
         colour = torch.from_numpy(_colour(small, amplitude.shape))
         amplitude = shared_among_alike(colour, torch.from_numpy(amplitude)).numpy()
         strength = np.maximum(1, np.hypot(told[1], told[2]))
@@ -166,6 +167,14 @@ def working_size(width: int, height: int) -> tuple[int, int]:
     """(width, height) of the picture the networks see: long side 256, the other a multiple of 16, at least 64."""
     scale = LONG_SIDE / max(width, height)
     return tuple(max(64, 16 * round(n * scale / 16)) for n in (width, height))
+
+
+def _told_by(mask: np.ndarray | None) -> float:
+    """Log-odds that a mask adds: who paints one says that what moves is there, and the smaller, the surer."""
+    if mask is None:
+        return 0.0
+    share = float(np.clip(np.nan_to_num(np.asarray(mask, np.float32)), 0, 1).mean())
+    return min(max(-2 * math.log(share + 0.01), 0), 5)
 
 
 def _area(mask: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

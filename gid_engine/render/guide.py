@@ -27,7 +27,7 @@ VARIANCE_SHARE = 0.1
 # The mean of a half disc lies 0.42 radii inside; reading farther in clears the blur of a whole window.
 GAIN = 1.7
 # Share of the motion's variance in the window that colour must explain to be trusted: not at all, fully.
-UNEXPLAINED, EXPLAINED = 0.25, 0.6
+UNEXPLAINED, EXPLAINED = 0.4, 0.8
 OUTLINE_CONTRAST = 0.15  # colour difference (0…1) of a full outline
 
 

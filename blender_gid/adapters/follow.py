@@ -47,6 +47,11 @@ def look_after(scene: bpy.types.Scene, changed: set[str] = frozenset()) -> int:
     return count
 
 
+def resume(plane: bpy.types.Object) -> None:
+    """Follow the plane again, though it was too slow to step through."""
+    _too_slow.discard(compat.session_uid(plane))
+
+
 def _is_followed(plane: bpy.types.Object) -> bool:
     if plane.type != "MESH" or plane.gid.display == "BAKED" or plane.library is not None:
         return False

@@ -107,14 +107,8 @@ class GID_OT_draw_impulse(DragOnPhoto, bpy.types.Operator):
         return _add(self, context, kind=kind, location=start, direction=angle, strength=strength, radius=_RADIUS)
 
 
-class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
-    """Remove the selected touch"""
-
-    bl_idname = "gid.remove_impulse"
-    bl_label = "Remove Touch"
-    bl_options = UNDOABLE
-
-    index: IntProperty(name="Touch", description="-1 is the selected one", default=-1, min=-1)
+class _Touch(PhotoPoll):
+    """Poll and choice of operators on a touch that is there."""
 
     @classmethod
     def poll(cls, context):
@@ -125,15 +119,76 @@ class GID_OT_remove_impulse(PhotoPoll, bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context):
+    def chosen(self, context) -> int | None:
+        """Number of the touch; None, and a report, where there is no such touch."""
         gid = photo_of(context).gid
         index = gid.impulse_index if self.index < 0 else self.index
         if not 0 <= index < len(gid.impulses):
             self.report({"ERROR"}, f"There is no touch number {index + 1}.")
+            return None
+        return index
+
+
+def _index() -> IntProperty:
+    return IntProperty(name="Touch", description="-1 is the selected one", default=-1, min=-1)
+
+
+class GID_OT_duplicate_impulse(_Touch, bpy.types.Operator):
+    """Touch the photo once more at the current frame, just as the selected touch does"""
+
+    bl_idname = "gid.duplicate_impulse"
+    bl_label = "Duplicate Touch"
+    bl_options = UNDOABLE
+
+    index: _index()
+
+    def execute(self, context):
+        if (index := self.chosen(context)) is None:
             return {"CANCELLED"}
+        model = photo_of(context).gid.impulses[index]
+        names = ("kind", "duration", "location", "direction", "strength", "radius")
+        values = {name: getattr(model, name) for name in names}
+        return _add(self, context, **values | {"location": tuple(model.location)})
+
+
+class GID_OT_jump_to_impulse(_Touch, bpy.types.Operator):
+    """Go to the frame of the selected touch"""
+
+    bl_idname = "gid.jump_to_impulse"
+    bl_label = "Jump to Touch"
+    bl_options = UNDOABLE
+
+    index: _index()
+
+    def execute(self, context):
+        if (index := self.chosen(context)) is None:
+            return {"CANCELLED"}
+        context.scene.frame_set(photo_of(context).gid.impulses[index].frame)
+        return {"FINISHED"}
+
+
+class GID_OT_remove_impulse(_Touch, bpy.types.Operator):
+    """Remove the selected touch"""
+
+    bl_idname = "gid.remove_impulse"
+    bl_label = "Remove Touch"
+    bl_options = UNDOABLE
+
+    index: _index()
+
+    def execute(self, context):
+        if (index := self.chosen(context)) is None:
+            return {"CANCELLED"}
+        gid = photo_of(context).gid
         gid.impulses.remove(index)
         gid.impulse_index = min(index, len(gid.impulses) - 1)
         return _refreshed(self, context, photo_of(context))
 
 
-CLASSES = (GID_OT_add_impulse, GID_OT_draw_impulse, GID_OT_remove_impulse)
+CLASSES = (
+    GID_OT_add_impulse,
+    GID_OT_draw_impulse,
+    GID_OT_duplicate_impulse,
+    GID_OT_jump_to_impulse,
+    GID_OT_remove_impulse,
+)

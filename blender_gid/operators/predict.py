@@ -2,7 +2,7 @@
 
 import bpy
 
-from ..adapters import files, jobs, masks, preview
+from ..adapters import files, follow, jobs, masks, preview
 from ..core.engine import GidError
 from .base import UNDOABLE, JobOperator, PhotoPoll, note, photo_of, refuse
 
@@ -59,6 +59,7 @@ class GID_OT_update_preview(PhotoPoll, bpy.types.Operator):
             preview.build(plane, context.scene)
         except GidError as error:
             return refuse(self, error, plane)
+        follow.resume(plane)
         plane.gid.display = "PREVIEW"
         note(plane, "The preview is up to date.")
         return {"FINISHED"}

@@ -58,7 +58,9 @@ class _Touches(Sub):
         layout = self.layout
         gid = photo_of(context).gid
         layout.operator("gid.draw_impulse", icon="HAND")
-        _draw_list(layout, gid, "impulses", "impulse_index", "impulse")
+        column = _draw_list(layout, gid, "impulses", "impulse_index", "impulse")
+        column.operator("gid.duplicate_impulse", text="", icon="DUPLICATE")
+        column.operator("gid.jump_to_impulse", text="", icon="TIME")
         if 0 <= gid.impulse_index < len(gid.impulses):
             impulse = gid.impulses[gid.impulse_index]
             layout.use_property_split = True
@@ -133,12 +135,14 @@ class _Regions(Sub):
             column.prop(region, name)
 
 
-def _draw_list(layout, gid, collection: str, index: str, kind: str) -> None:
+def _draw_list(layout, gid, collection: str, index: str, kind: str):
+    """A list with buttons to add and remove; the column of the buttons."""
     row = layout.row()
     row.template_list(f"GID_UL_{collection}", "", gid, collection, gid, index, rows=3)
     column = row.column(align=True)
     column.operator(f"gid.add_{kind}", text="", icon="ADD")
     column.operator(f"gid.remove_{kind}", text="", icon="REMOVE")
+    return column
 
 
 class GID_UL_impulses(bpy.types.UIList):

@@ -15,6 +15,8 @@ _GERMAN = {
     ("Operator", "Link Baked Sequence"): "Gebackene Bildfolge verknüpfen",
     ("Operator", "Add Touch"): "Berührung hinzufügen",
     ("Operator", "Draw Touch"): "Berührung zeichnen",
+    ("Operator", "Duplicate Touch"): "Berührung duplizieren",
+    ("Operator", "Jump to Touch"): "Zur Berührung springen",
     ("Operator", "Draw Pin"): "Nadel setzen",
     ("Operator", "New Hand"): "Neue Hand",
     ("Operator", "Select by Box"): "Mit Rahmen auswählen",

@@ -76,6 +76,25 @@ def test_removing_the_touch_leaves_nothing(plane):
     np.testing.assert_allclose(moved(plane, 20), before, atol=1e-6)
 
 
+def test_a_touch_is_repeated_and_found_again(plane):
+    scene = bpy.context.scene
+    assert not bpy.ops.gid.duplicate_impulse.poll() and not bpy.ops.gid.jump_to_impulse.poll()
+    bpy.ops.gid.add_impulse(kind="DRAG", location=(0.3, 0.7), direction=1.0, strength=0.03, radius=0.2)
+    plane.gid.impulses[0].duration = 9
+    scene.frame_set(25)
+    assert bpy.ops.gid.duplicate_impulse() == {"FINISHED"}
+    first, second = plane.gid.impulses
+    assert (first.frame, second.frame) == (1, 25) and plane.gid.impulse_index == 1
+    for name in ("kind", "duration", "direction", "strength", "radius"):
+        assert getattr(first, name) == getattr(second, name)
+    assert tuple(first.location) == tuple(second.location)
+    assert len(score(plane).drags) == 2
+    bpy.ops.gid.jump_to_impulse(index=0)
+    assert scene.frame_current == 1
+    with pytest.raises(RuntimeError, match="no touch number 6"):
+        bpy.ops.gid.jump_to_impulse(index=5)
+
+
 # --- pins and the hand -----------------------------------------------------------------------------------------
 
 
@@ -233,4 +252,10 @@ def test_a_scene_that_is_slow_to_step_through_is_left_alone(plane, monkeypatch):
     plane.gid.status = ""
     follow.look_after(bpy.context.scene)
     assert plane.gid.status == ""
-    follow._forget()
+    bpy.ops.gid.update_preview()  # the button brings it back
+    monkeypatch.undo()
+    plane.driver_remove("gid.amplitude")
+    plane.gid.amplitude = 2.0
+    plane.gid.keyframe_insert("amplitude", frame=1)
+    plane.gid.keyframe_insert("amplitude", frame=30)
+    assert follow.look_after(bpy.context.scene) == 1

@@ -14,13 +14,14 @@ import bpy
 from ..core import engine
 from ..core.engine import GidError
 from . import compat, jobs, preview, regions
+from .controls import needs_stepping
 
 _PAUSE = 0.2  # seconds without a change before the preview follows
 _PATIENCE = 0.5  # seconds that stepping through the scene for a driver or an NLA strip may take
 
 _last_change = 0.0
 _painted: set[str] = set()  # names of changed datablocks that a region may be made from
-_too_slow: set[int] = set()  # planes whose scenes took longer: they wait for Update Preview
+_too_slow: set[int] = set()  # planes whose scenes took longer: while they need stepping, they wait for the button
 
 
 def look_after(scene: bpy.types.Scene, changed: set[str] = frozenset()) -> int:
@@ -39,6 +40,9 @@ def look_after(scene: bpy.types.Scene, changed: set[str] = frozenset()) -> int:
                 if changed & _sources(plane, region):
                     regions.hand_over(plane, region)
             count += preview.refresh(plane, scene, _PATIENCE)
+            if compat.session_uid(plane) in _too_slow:  # it no longer is
+                resume(plane)
+                plane.gid.status, plane.gid.failed = "", False
         except GidError as error:
             if error.code == "slow_scene":
                 _too_slow.add(compat.session_uid(plane))
@@ -55,7 +59,7 @@ def resume(plane: bpy.types.Object) -> None:
 def _is_followed(plane: bpy.types.Object) -> bool:
     if plane.type != "MESH" or plane.gid.display == "BAKED" or plane.library is not None:
         return False
-    return plane.mode != "EDIT" and compat.session_uid(plane) not in _too_slow
+    return plane.mode != "EDIT" and not (compat.session_uid(plane) in _too_slow and needs_stepping(plane))
 
 
 def _sources(plane: bpy.types.Object, region) -> set[str]:

@@ -245,7 +245,8 @@ def test_keys_drivers_and_nothing(plane):
 
 
 def test_a_scene_that_is_slow_to_step_through_is_left_alone(plane, monkeypatch):
-    plane.gid.driver_add("amplitude").driver.expression = "1.0"
+    driver = plane.gid.driver_add("amplitude").driver
+    driver.expression = "1.0"
     monkeypatch.setattr(follow, "_PATIENCE", 0.0)
     follow.look_after(bpy.context.scene)
     assert plane.gid.failed and "slow to step through" in plane.gid.status
@@ -253,9 +254,17 @@ def test_a_scene_that_is_slow_to_step_through_is_left_alone(plane, monkeypatch):
     follow.look_after(bpy.context.scene)
     assert plane.gid.status == ""
     bpy.ops.gid.update_preview()  # the button brings it back
-    monkeypatch.undo()
-    plane.driver_remove("gid.amplitude")
-    plane.gid.amplitude = 2.0
-    plane.gid.keyframe_insert("amplitude", frame=1)
-    plane.gid.keyframe_insert("amplitude", frame=30)
+    monkeypatch.setattr(follow, "_PATIENCE", 60.0)
+    driver.expression = "3.0"
+    bpy.context.view_layer.update()
     assert follow.look_after(bpy.context.scene) == 1
+
+
+def test_a_slow_scene_is_followed_again_once_the_driver_is_gone(plane, monkeypatch):
+    plane.gid.driver_add("amplitude").driver.expression = "1.0"
+    monkeypatch.setattr(follow, "_PATIENCE", 0.0)
+    follow.look_after(bpy.context.scene)
+    assert plane.gid.failed
+    plane.gid.driver_remove("amplitude")
+    follow.look_after(bpy.context.scene)
+    assert not plane.gid.failed and not plane.gid.status

@@ -32,7 +32,7 @@ class GID_OT_predict(JobOperator, PhotoPoll, bpy.types.Operator):
             plane.gid.motion = files.stored(out)
             preview.build(plane, bpy.context.scene)
             plane.gid.display = "PREVIEW"
-            return "The motion is predicted; the preview plays."
+            return " ".join(["The motion is predicted; the preview plays.", *map(str, result.get("notes") or ())])
 
         return jobs.start("Predicting motion", plane, finish, "predict", **fields, **jobs.device_fields())
 

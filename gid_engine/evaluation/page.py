@@ -19,8 +19,8 @@ _STYLE = (
 
 @dataclass
 class Page:
-    """Blocks in order: ("heading" | "text", str), ("table", rows) with the head first, ("picture", name, caption,
-    PNG bytes)."""
+    """Blocks in order: ("heading" | "text", str), ("table", rows) with the head first, ("picture", file name that
+    ends in .png or .jpg, caption, bytes)."""
 
     title: str
     blocks: list[tuple] = field(default_factory=list)
@@ -34,8 +34,8 @@ class Page:
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self.blocks.append(("table", [list(head), *map(list, rows)]))
 
-    def picture(self, name: str, caption: str, png: bytes) -> None:
-        self.blocks.append(("picture", name, caption, png))
+    def picture(self, name: str, caption: str, data: bytes) -> None:
+        self.blocks.append(("picture", name, caption, data))
 
     def markdown(self) -> str:
         parts = [f"# {self.title}"]
@@ -49,7 +49,7 @@ class Page:
                 lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
                 parts.append("\n".join(f"| {' | '.join(cells)} |" for cells in lines))
             else:
-                parts.append(f"![{content[1]}]({content[0]}.png)")
+                parts.append(f"![{content[1]}]({content[0]})")
         return "\n\n".join(parts) + "\n"
 
     def html(self) -> str:
@@ -61,7 +61,8 @@ class Page:
                 parts.append(f"<table>{''.join(lines)}</table>")
             elif kind == "picture":
                 data, caption = base64.b64encode(content[2]).decode(), html.escape(content[1])
-                parts.append(f'<p><img alt="{caption}" src="data:image/png;base64,{data}"><br>{caption}</p>')
+                kind = "png" if content[0].endswith(".png") else "jpeg"
+                parts.append(f'<p><img alt="{caption}" src="data:image/{kind};base64,{data}"><br>{caption}</p>')
             else:
                 tag = "h2" if kind == "heading" else "p"
                 parts.append(f"<{tag}>{html.escape(content[0])}</{tag}>")
@@ -74,7 +75,7 @@ class Page:
         """NAME.md with its pictures beside it, and NAME.html that holds everything."""
         for kind, *content in self.blocks:
             if kind == "picture":
-                with safe_write(folder / f"{content[0]}.png") as part:
+                with safe_write(folder / content[0]) as part:
                     part.write_bytes(content[2])
         for suffix, text in ((".md", self.markdown()), (".html", self.html())):
             with safe_write(folder / f"{name}{suffix}") as part:

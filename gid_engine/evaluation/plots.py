@@ -1,4 +1,4 @@
-"""Plots and pictures of a report as PNG; matplotlib is an optional extra."""
+"""Plots and pictures of a report; matplotlib is an optional extra."""
 
 from __future__ import annotations
 
@@ -18,24 +18,31 @@ def available() -> bool:
 
 
 def lines(
-    curves: dict[str, Sequence[float]], x: Sequence[float], labels: tuple[str, str], log: bool = False
+    curves: dict[str, Sequence[float]],
+    x: Sequence[float],
+    labels: tuple[str, str],
+    styles: dict[str, dict] | None = None,
+    log: bool = False,
 ) -> bytes:
-    """Curves over x; labels of the axes."""
-    figure = _figure((8, 3.6))
+    """PNG of curves over x. labels: of the axes; styles: matplotlib's options for a curve, by its name."""
+    figure = _figure((7.5, 3))
     axes = figure.subplots()
     for name, values in curves.items():
-        axes.plot(x[: len(values)], values, marker="o", markersize=3, label=name)
+        axes.plot(x[: len(values)], values, marker="o", markersize=3, label=name, **(styles or {}).get(name, {}))
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     if log:
         axes.set_yscale("log")
+        for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            formatter("{x:g}")
+        axes.tick_params(axis="y", which="minor", labelsize=7)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    return _png(figure)
+    figure.legend(loc="outside right upper", fontsize=8, frameon=False)
+    return _encoded(figure, "png")
 
 
 def slices(rows: Sequence[tuple[str, dict[str, np.ndarray]]]) -> bytes:
-    """x–t slices: for each clip one line of pixels over time for each way, time downwards.
+    """JPEG of x–t slices: for each clip one line of pixels over time for each way, time downwards.
 
     rows: (clip, {way: uint8 [T, H, W, 3]}). The line is the one that changes most in the first way.
     """
@@ -51,7 +58,7 @@ def slices(rows: Sequence[tuple[str, dict[str, np.ndarray]]]) -> bytes:
             axes.set_xticks([])
             axes.set_yticks([])
         line[0].set_ylabel(name, fontsize=8)
-    return _png(figure)
+    return _encoded(figure, "jpg")
 
 
 def liveliest_row(frames: np.ndarray) -> int:
@@ -60,7 +67,7 @@ def liveliest_row(frames: np.ndarray) -> int:
 
 
 def sheet(rows: Sequence[tuple[str, dict[str, np.ndarray]]]) -> bytes:
-    """Photos [H, W, 3] and maps [h, w] side by side, one line a photo; maps share no scale."""
+    """JPEG of photos [H, W, 3] and maps [h, w] side by side, one line a photo; maps share no scale."""
     columns = max((list(r[1]) for r in rows), key=len)
     figure = _figure((2.5 * len(columns), 1.6 * len(rows)))
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
@@ -77,7 +84,7 @@ def sheet(rows: Sequence[tuple[str, dict[str, np.ndarray]]]) -> bytes:
             flat = picture.ndim == 2
             axes.imshow(picture, **({"cmap": "inferno", "vmin": 0, "vmax": _top(picture)} if flat else {}))
         line[0].set_ylabel(name, fontsize=8)
-    return _png(figure)
+    return _encoded(figure, "jpg")
 
 
 def _top(plane: np.ndarray) -> float:
@@ -91,7 +98,8 @@ def _figure(size: tuple[float, float]):
     return Figure(figsize=size, dpi=110, layout="constrained")
 
 
-def _png(figure) -> bytes:
+def _encoded(figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    options = {"metadata": {"Software": None}} if kind == "png" else {"pil_kwargs": {"quality": 85}}
+    figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()

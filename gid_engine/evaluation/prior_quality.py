@@ -169,7 +169,7 @@ def report(result: Result) -> Page:
         ])  # fmt: skip
         if plots.available():
             picture = plots.sheet(result.films[name])
-            page.picture(f"maps_{name.replace(' ', '_')}", "Each map in its own scale", picture)
+            page.picture(f"maps_{name.replace(' ', '_')}.jpg", "Each map in its own scale", picture)
     if not plots.available():
         from .motion_report import NO_PLOTS
 

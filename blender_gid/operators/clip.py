@@ -1,5 +1,6 @@
 """Motion taken from a clip: for the clip's own first frame, or for another photo."""
 
+import contextlib
 from pathlib import Path
 
 import bpy
@@ -8,7 +9,8 @@ from bpy_extras.io_utils import ImportHelper
 
 from ..adapters import files, jobs, masks, preview
 from ..core.engine import GidError
-from .base import UNDOABLE, JobOperator, is_photo, photo_of
+from ..core.paths import file_name
+from .base import UNDOABLE, JobOperator, is_photo, note, photo_of
 
 _EXTENSIONS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 
@@ -38,6 +40,9 @@ class GID_OT_analyse_clip(JobOperator, bpy.types.Operator, ImportHelper):
     )
     stabilise: BoolProperty(name="Stabilise", description="Take a moving camera's motion out first", default=False)
 
+    _run = None  # no job yet while the file browser is open
+    _folder = None  # made for this clip
+
     @classmethod
     def poll(cls, context):
         if context.mode != "OBJECT":
@@ -62,17 +67,13 @@ class GID_OT_analyse_clip(JobOperator, bpy.types.Operator, ImportHelper):
         plane = photo_of(context) if self.onto else None
         if self.onto:
             return self._onto(plane, fields)
-        folder = files.clip_folder(clip.stem)
-        photo, motion = folder / f"{clip.stem}.png", folder / f"{clip.stem}.motion.safetensors"
-
-        def finish(result: dict) -> str:
-            if bpy.ops.gid.import_photo(filepath=str(photo)) != {"FINISHED"}:
-                raise GidError(
-                    "clip_photo", f"The clip's first frame {photo} could not be imported.", "Try again."
-                )
-            return _play(bpy.context.object, motion, result)
-
-        return jobs.start("Analysing", None, finish, "observe", out=str(motion), photo_out=str(photo), **fields)
+        folder, name = files.clip_folder(clip.stem), file_name(clip.stem)
+        self._folder = folder
+        photo, motion = folder / f"{name}.png", folder / f"{name}.motion.safetensors"
+        return jobs.start(
+            "Analysing", None, lambda result: _play(_imported(photo, folder), motion, result), "observe",
+            out=str(motion), photo_out=str(photo), **fields,
+        )  # fmt: skip
 
     def _onto(self, plane, fields: dict):
         if plane is None or plane.library is not None:
@@ -90,6 +91,34 @@ class GID_OT_analyse_clip(JobOperator, bpy.types.Operator, ImportHelper):
             out=str(motion), **fields,
         )  # fmt: skip
 
+    def _close(self, context):
+        done = super()._close(context)
+        self._sweep()
+        return done
+
+    def cancel(self, context):
+        if self._run is not None:
+            super().cancel(context)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Take away the new folder of a clip that gave nothing."""
+        if self._folder is not None:
+            with contextlib.suppress(OSError):  # there is something in it
+                self._folder.rmdir()
+
+
+def _imported(photo: Path, folder: Path) -> bpy.types.Object:
+    """The clip's first frame as a plane whose folder is the clip's."""
+    try:
+        bpy.ops.gid.import_photo(filepath=str(photo))
+    except RuntimeError as error:  # its reasons: another mode by now, an unreadable file
+        raise GidError(
+            "clip_photo", f"The clip's first frame {photo} could not be imported: {error}", "Import it yourself."
+        ) from error
+    bpy.context.object.gid.folder = folder.name
+    return bpy.context.object
+
 
 def _play(plane: bpy.types.Object, motion: Path, result: dict) -> str:
     if not is_photo(plane):
@@ -97,8 +126,9 @@ def _play(plane: bpy.types.Object, motion: Path, result: dict) -> str:
     plane.gid.motion = files.stored(motion)
     preview.build(plane, bpy.context.scene)
     plane.gid.display = "PREVIEW"
-    notes = " ".join(str(note) for note in result.get("notes") or ())
-    return f"The motion of the clip plays. {notes}".strip()
+    sentence = " ".join(["The motion of the clip plays.", *map(str, result.get("notes") or ())])
+    note(plane, sentence)  # a plane that is new is not yet the job's
+    return sentence
 
 
 CLASSES = (GID_OT_analyse_clip,)

@@ -74,6 +74,18 @@ def predict(request):
     return {"path": request["out"], "seconds": {}}
 
 
+def observe(request):
+    from gid_engine.motion import save_motion
+
+    assert Path(request["clip"]).is_file()
+    if "photo_out" in request:
+        write_png(Path(request["photo_out"]), photo())
+    save_motion(request["out"], sway())
+    told = [f"{key} {request[key]}" for key in ("start", "seconds", "stabilise")]
+    told += ["masked"] if Path(request.get("mask", "")).is_file() else []
+    return {"path": request["out"], "notes": told, "seconds": {}}
+
+
 def sway(seed=0, bands=3, h=12, w=18):
     from gid_engine.motion import Modes
 
@@ -110,6 +122,7 @@ def main():
     threading.Thread(target=listen, daemon=True).start()
     verbs = {
         "predict": predict,
+        "observe": observe,
         "render": render,
         "hello": lambda r: {"version": "0.1.0", "torch": "2.0", "device": "cpu", "weights": True},
     }

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 from fake_worker import sway
 from pictures import photo, write_png
 
-from gid_engine.motion import load_motion, save_motion
+from gid_engine.motion import save_motion
 
 ROOT = Path(__file__).resolve().parents[2]
 IN_PLACE = ROOT / ".venvs" / "engine" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
@@ -230,56 +229,3 @@ def test_a_disk_that_fills_up_in_mid_bake_keeps_what_is_done(moving, tmp_path):
         assert moving.gid.display != "BAKED"
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
-# --- clips ------------------------------------------------------------------------------------------------------
-
-MAKE_CLIP = """
-    import sys
-    sys.path.insert(0, sys.argv[1])
-    import cv2, numpy as np
-    from pathlib import Path
-    from gid_engine.media import VideoWriter
-    rng = np.random.default_rng(0)
-    still = cv2.GaussianBlur(rng.integers(0, 256, (128, 192, 3), np.uint8), (0, 0), 1.5)
-    still = cv2.normalize(still, None, 0, 255, cv2.NORM_MINMAX)
-    rows, columns = np.mgrid[0:128, 0:192].astype(np.float32)
-    bump = np.exp(-((rows - 64) ** 2 + (columns - 96) ** 2) / 900)
-    with VideoWriter(Path(sys.argv[2]), (192, 128), 30) as video:
-        for frame in range(150):
-            shift = 3 * np.sin(2 * np.pi * 0.6 * frame / 30) * bump
-            video.write(cv2.remap(still, np.float32(columns - shift), rows, cv2.INTER_LINEAR))
-"""
-
-
-@pytest.fixture
-def clip(tmp_path):
-    path = tmp_path / "clip é.mp4"
-    command = [PYTHON, "-c", textwrap.dedent(MAKE_CLIP), str(ROOT), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return path
-
-
-def test_the_motion_of_a_clip_drives_its_own_first_frame(plane, clip):
-    assert bpy.ops.gid.analyse_clip(filepath=str(clip), seconds=4) == {"FINISHED"}
-    found = bpy.context.object
-    assert found != plane and tuple(found.gid.photo_size) == (192, 128) and found.gid.display == "PREVIEW"
-    rms = load_motion(bpy.path.abspath(found.gid.motion)).rms()
-    height, width = rms.shape
-    middle = rms[height // 2 - 4 : height // 2 + 4, width // 2 - 4 : width // 2 + 4].mean()
-    assert middle * 192 == pytest.approx(3 / 2**0.5, rel=0.35)
-    assert rms[: height // 6].mean() < 0.1 * middle
-
-
-def test_the_motion_of_a_clip_drives_another_photo(plane, clip):
-    assert bpy.ops.gid.analyse_clip(filepath=str(clip), seconds=4, onto=True) == {"FINISHED"}
-    assert bpy.context.object == plane and plane.gid.display == "PREVIEW"
-    assert load_motion(bpy.path.abspath(plane.gid.motion)).photo_size == (96, 64)
-
-
-def test_what_is_no_clip_is_told(plane, tmp_path):
-    (tmp_path / "no.mp4").write_bytes(b"no clip")
-    for name in ("no.mp4", "gone.mp4"):
-        with pytest.raises(RuntimeError, match=name):
-            bpy.ops.gid.analyse_clip(filepath=str(tmp_path / name))

@@ -190,7 +190,10 @@ def test_the_output_folder_removed_in_mid_bake_is_told_and_made_again(moving):
 
     thread = threading.Thread(target=remove)
     thread.start()
-    with pytest.raises(RuntimeError, match="has gone while the others were made"):
+    # It goes between two frames, or while one is being written.
+    with pytest.raises(
+        RuntimeError, match=r"has gone while the others were made|could not be written: No such file"
+    ):
         bpy.ops.gid.bake()
     thread.join()
     assert moving.gid.failed and moving.gid.display != "BAKED"

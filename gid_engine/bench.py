@@ -7,24 +7,32 @@ import json
 import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from .media import safe_write
-from .motion import Modes
+from .media import VideoWriter, read_frames, safe_write
+from .motion import Modes, spectrum_from_trajectories
+from .observe import observe
+from .observe.flow import grid_of
+from .observe.synthetic import FPS, PERIOD_SECONDS, known_clip, relative_errors
 from .render import RENDERER_VERSION, Renderer, softmax_splat
 
 SIZES = (512, 288), (1920, 1080), (3840, 2160)
 ROUNDS = 9  # the median of nine turns shrugs off a few that other programs disturbed
 BANDS = 15
+CLIP = (512, 288)
+CLIP_ROUNDS = 3
+MOTIONS_PX = 0.3, 1.5, 5.0  # rms of the motion in the clips
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("subject", choices=["render"], help="what to measure")
+    parser.add_argument("subject", choices=["render", "observe"], help="what to measure")
     parser.add_argument("--device", default="auto", choices=["auto", "cuda", "mps", "cpu"])
     parser.add_argument("--json", metavar="FILE", help="write every figure there")
 
@@ -36,11 +44,76 @@ def run(args: argparse.Namespace) -> None:
         "device": args.device,
         "torch": torch.__version__,
         "opencv": cv2.__version__,
-        "render": [_measure(size, scene, args.device) for size in SIZES for scene in ("crown", "branch")],
     }
+    if args.subject == "render":
+        report["render"] = [_measure(size, scene, args.device) for size in SIZES for scene in ("crown", "branch")]
+    else:
+        report["observe"] = [_measure_observe(rms) for rms in MOTIONS_PX]
     if args.json:
         with safe_write(args.json) as part:
             part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def _measure_observe(rms_px: float) -> dict:
+    """Seconds that `observe` takes for a clip whose motion is known, and how far it is off; beside plain flow."""
+    width, height = CLIP
+    known = known_clip(_photo((2 * width, 2 * height)), rms_px, noise=0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clip.mp4"
+        with VideoWriter(path, CLIP, FPS) as video:
+            for frame in known.frames:
+                video.write(frame)
+        seconds: dict[str, list[float]] = {"observe": [], "plain flow": []}
+        for _ in range(CLIP_ROUNDS):
+            started = time.perf_counter()
+            seen = observe(path, seconds=PERIOD_SECONDS)
+            seconds["observe"].append(time.perf_counter() - started)
+            started = time.perf_counter()
+            plain = _plain_flow(path)
+            seconds["plain flow"].append(time.perf_counter() - started)
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    # The loop that observe finds begins half a second into the clip, after its cross-fade.
+    turn = np.exp(2j * np.pi * seen.modes.frequency_hz * 0.5)[:, None, None, None]
+    truth = _on_grid(known.modes, seen.modes.grid)
+    errors = {
+        "observe": relative_errors(seen.modes.modes * width, truth * turn),
+        "plain flow": relative_errors(plain, truth),
+    }
+    print(f"{width} × {height}, {len(known.frames)} frames, rms {rms_px:g} px: {seen.seconds}")
+    for name, value in median.items():
+        ratio = value / median["plain flow"]
+        print(f"  {name:14} {value:6.2f} s   {ratio:5.2f} × plain flow's time   error {errors[name]['error']:.3f}")
+    return {
+        "size": list(CLIP),
+        "frames": len(known.frames),
+        "rms_px": rms_px,
+        "seconds": {name: round(value, 3) for name, value in median.items()},
+        "stages_s": seen.seconds,
+        "time_ratio_to_plain_flow": round(median["observe"] / median["plain flow"], 3),
+        "errors": errors,
+    }
+
+
+def _plain_flow(path: Path) -> np.ndarray:
+    """What a few lines of OpenCV make of a clip: DIS from the first frame, Fourier's transform of one period."""
+    frames = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in read_frames(path)]
+    flow, grid = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM), grid_of(frames[0].shape)
+    moved = [
+        cv2.resize(flow.calc(frames[0], frame, None), grid[::-1], interpolation=cv2.INTER_AREA) for frame in frames
+    ]
+    period = round(PERIOD_SECONDS * FPS)
+    return spectrum_from_trajectories(np.moveaxis(np.stack(moved[:period]), -1, 1), BANDS)
+
+
+def _on_grid(modes: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """complex [K, 2, h, w] averaged to another grid."""
+    planes = modes.reshape(-1, *modes.shape[2:])
+    sized = [
+        cv2.resize(p.real.copy(), grid[::-1], interpolation=cv2.INTER_AREA)
+        + 1j * cv2.resize(p.imag.copy(), grid[::-1], interpolation=cv2.INTER_AREA)
+        for p in planes
+    ]
+    return np.stack(sized).reshape(*modes.shape[:2], *grid)
 
 
 def _measure(size: tuple[int, int], scene: str, device: str) -> dict:

@@ -15,7 +15,8 @@ _REACH = 0.055  # of the kernel, photo widths: about half a flower of a close-up
 _NEAR = 0.12  # cells farther apart than this hardly belong together, wherever they are held
 _LIKENESS = 0.9  # distance of appearance that counts e^-½
 _ROUNDS = 4
-_RIM = 8  # cells beyond the border
+_RIM = 6  # cells beyond the border
+_STILL = 0.01  # amplitude
 _ALIKE_NEAR, _ALIKE = 0.08, 0.3  # distances in photo widths and in colour (units of 80) that count e^-½
 
 
@@ -50,14 +51,24 @@ def gathered_positions(appearance: Tensor, amplitude: Tensor, held: Tensor) -> T
     rim = min(_RIM, h - 1, w - 1)
     here = _positions(h + 2 * rim, w + 2 * rim, w, rim)
     look = _mirrored(appearance, rim).flatten(1).T
-    place = here + _mirrored_ways(held, rim).flatten(1).T
-    affinity = torch.cdist(look, look).square_().mul_(-0.5 / _LIKENESS**2)
-    affinity += torch.cdist(here, here).square_().mul_(-0.5 / _NEAR**2)
-    affinity.exp_().mul_(_mirrored(amplitude[None], rim).reshape(1, -1) + 1e-3)
+    places = here + _mirrored_ways(held, rim).flatten(1).T
+    weight = _mirrored(amplitude[None], rim).flatten()
+    some = weight > _STILL  # what is still needs no place, and holds nothing
+    affinity = _closeness(torch.cat([look / _LIKENESS, here / _NEAR], 1)[some], weight[some].log())
+    place = places[some]
     for _ in range(_ROUNDS):
-        near = torch.cdist(place, place).square_().mul_(-0.5 / _REACH**2).exp_().mul_(affinity)
-        place = (near @ place) / near.sum(1, keepdim=True).clamp_min(1e-12)
-    return place.view(h + 2 * rim, w + 2 * rim, 2)[rim : rim + h, rim : rim + w]
+        near = _closeness(place / _REACH, affinity).exp_()
+        sums = near @ F.pad(place, (0, 1), value=1.0)
+        place = sums[:, :2] / sums[:, 2:].clamp_min(1e-12)
+    places[some] = place
+    return places.view(h + 2 * rim, w + 2 * rim, 2)[rim : rim + h, rim : rim + w]
+
+
+def _closeness(points: Tensor, start: Tensor) -> Tensor:
+    """start − ½|p_i − p_j|² for all pairs of points [n, k], in one pass over the [n, n] there are."""
+    half = points.square().sum(1, keepdim=True) / 2
+    one = torch.ones_like(half)
+    return torch.addmm(start, torch.cat([points, -half, one], 1), torch.cat([points, one, -half], 1).T)
 
 
 def _mirrored(maps: Tensor, rim: int) -> Tensor:

@@ -103,37 +103,32 @@ def bake(
 
 def _make(sequence, due: list[int], keys: dict[int, str], write, record: BakeRecord, told: Callable[[int], None]):
     """Write the due frames and record them, also those finished before an error or a cancellation."""
-    made, last_saved = {}, time.monotonic()
-    making: deque[tuple[int, Future]] = deque()
+    made: dict[str, dict] = {}
+    last_saved = time.monotonic()
 
-    def note(frame: int) -> None:
+    def make(frame: int) -> None:
         path = sequence.path(frame)
+        write(frame, path)
+        # Noted where it was made: an interrupt strikes the main thread at any place, this one never.
         made[path.name] = {"key": keys[frame], "bytes": path.stat().st_size}
 
-    with ThreadPoolExecutor(AT_ONCE, "bake") as pool:
-        try:
-            for done, frame in enumerate(due):
-                told(done)
-                making.append((frame, pool.submit(write, frame, sequence.path(frame))))
-                if len(making) == AT_ONCE:
-                    first, future = making[0]
-                    future.result()
-                    making.popleft()
-                    note(first)
-                if made and time.monotonic() - last_saved > RECORD_SECONDS:
-                    record.change(made)
-                    made, last_saved = {}, time.monotonic()
-            while making:
-                frame, future = making[0]
-                future.result()
-                making.popleft()
-                note(frame)
-        finally:
-            for frame, future in making:
-                if not future.cancel() and future.exception() is None:
-                    note(frame)
-            if made:
-                record.change(made)
+    pool = ThreadPoolExecutor(AT_ONCE, "bake")
+    try:
+        making: deque[Future] = deque()
+        for done, frame in enumerate(due):
+            told(done)
+            making.append(pool.submit(make, frame))
+            if len(making) == AT_ONCE:
+                making.popleft().result()
+            if made and time.monotonic() - last_saved > RECORD_SECONDS:
+                record.change(dict(made))
+                last_saved = time.monotonic()
+        while making:
+            making.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        if made:
+            record.change(made)
 
 
 def checked_frames(frames: Iterable[int]) -> list[int]:

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,8 +16,8 @@ import OpenEXR
 import pytest
 
 from gid_engine import __version__
-from gid_engine.bake import BakeRecord
-from gid_engine.media import load_photo, read_frames, save_image
+from gid_engine.bake import BakeRecord, bake
+from gid_engine.media import FrameSequence, load_photo, read_frames, save_image
 from gid_engine.motion import Curve, Modes, Score, load_motion, save_motion
 
 ROOT = Path(__file__).parents[1]
@@ -554,6 +555,33 @@ def test_kill_in_the_middle_of_a_bake_and_resume(start, scene, shared_worker, tm
     assert sorted(resumed) == sorted(expected)
     assert [name for name in resumed if resumed[name] != expected[name]] == []
     assert len(BakeRecord(Path(scene["out_dir"])).entries()) == 1500
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="timers")
+def test_an_interrupt_at_any_moment_leaves_no_frame_unrecorded(tmp_path, monkeypatch):
+    """Ctrl-C strikes wherever the main thread is; what lies on the disk is known all the same."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    def write(frame, path):
+        path.write_bytes(b"pixels")
+        if frame == 50:  # both threads are running
+            signal.setitimer(signal.ITIMER_REAL, 0.001 + 0.0003 * turn)
+
+    monkeypatch.setattr("gid_engine.bake.RECORD_SECONDS", 0.001)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for turn in range(60):
+            sequence = FrameSequence(tmp_path / str(turn), "f", ".png")
+            sequence.folder.mkdir()
+            with pytest.raises(KeyboardInterrupt):
+                bake(sequence, range(600), str, write, None)
+            on_disk = {path.name for path in sequence.folder.glob("*.png")}
+            assert set(BakeRecord(sequence.folder).entries()) == on_disk
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_speed_ramp_is_one_key_a_frame(shared_worker, scene):

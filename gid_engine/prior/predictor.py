@@ -31,6 +31,7 @@ LIVELY = 0.75  # amplitude that the liveliest parts of a photo get, if they move
 DIM = 0.45  # a night shot is lit up until its brightest hundredth is so bright: no training photo was darker
 MOST_LIGHT = 10.0
 STIRS = 0.25 / 512  # rms in widths under which nobody sees a motion: a quarter of a pixel in the paper's clips
+SUPPLE = 1.0  # cells over which two moving neighbours become alike
 UNSURE, SURE = 0.15, 0.22  # amplitudes at which a photo's liveliest parts are taken to be still, and to move
 
 
@@ -160,7 +161,20 @@ def _sway(small, amplitude, axis, held, seed: int) -> np.ndarray:
     # Half of it: real things stray from the line that the head tells, a mean over all that it holds possible.
     cos, sin = axis[:, None] / 2
     give = [(1 + cos) * push[0] + sin * push[1], sin * push[0] + (1 - cos) * push[1]]
-    return np.stack(give, 1).astype(np.complex64)
+    return _blended(np.stack(give, 1).astype(np.complex64), amplitude)
+
+
+def _blended(volume: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
+    """A volume [15, 2, h, w] whose neighbours, where both move, move more alike: what grows together is strained
+    and sheared, but rarely cut (normalised convolution, Knutsson and Westin 1993)."""
+    weight = np.square(amplitude) + 1e-6
+
+    def mean(maps: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(maps, (0, 0), SUPPLE, borderType=cv2.BORDER_REPLICATE)
+
+    parts = np.concatenate([volume.real, volume.imag]).reshape(-1, *weight.shape) * weight
+    real, imag = np.split(np.stack([mean(part) for part in parts]) / mean(weight), 2)
+    return (real + 1j * imag).reshape(volume.shape).astype(np.complex64)
 
 
 def working_size(width: int, height: int) -> tuple[int, int]:

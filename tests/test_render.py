@@ -191,6 +191,32 @@ def test_behind_a_moving_thing_is_its_background():
     assert np.array_equal(frame[60, 95:108], np.tile(np.uint8(red), (13, 1)))
 
 
+def test_what_is_laid_bare_has_the_texture_of_what_is_around():
+    """A flat patch where a disc has left grass would show: a third of the grass's contrast is there at least."""
+    rng = np.random.default_rng(3)
+    grass = np.clip(texture(rng, 160, 240, (60, 110, 50), 1), 0, 255)
+    inside = disc(160, 240, 120, 80, 30)
+    photo = np.rint(np.where(inside[..., None] > 0.5, np.float32([230, 210, 40]), grass)).astype(np.uint8)
+    motion = inside[..., None] * np.float32([14, 0]) / 240
+    renderer = Renderer(photo, one_mode(motion, (240, 160)))
+    bare = cv2.erode((renderer.hole_mask(ONE) > 0.99).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    frame = renderer.render(ONE).astype(np.float32)
+    assert bare.sum() > 200
+    assert frame[bare].std(0).mean() > grass[inside < 0.01].std(0).mean() / 3
+
+
+def test_what_is_drawn_out_is_drawn_out_evenly():
+    """Samples of the photo that land 2.5 px apart: between them the frame reads between them, in order."""
+    along = np.interp(np.arange(240), [60, 100, 140, 180], [0, 60, 60, 0]).astype(np.float32)
+    motion = np.zeros((120, 240, 2), np.float32)
+    motion[..., 0] = along / 240
+    photo = np.full((120, 240, 3), 128, np.uint8)
+    read = Renderer(photo, one_mode(motion, (240, 120))).backward_map(ONE)[60, :, 0]
+    steps = np.diff(read[70:150])
+    assert abs(steps.mean() - 0.4) < 0.02
+    assert steps.min() > 0.3 and steps.max() < 0.5
+
+
 def test_where_everything_moves_nothing_tears():
     photo = photo_of_kind("uint8", 144, 192)
     # 1 % of the width: twice the usual motion of a tree's crown.

@@ -24,6 +24,9 @@ IN_FRONT = 0.7  # share of the strongest motion beside it from which a sample be
 TEARING, TORN = 1.6, 2.4
 BLURRED = 0.015  # share of the width by which modes are blurred at the end of an object, and a little more
 BAND_ROWS = 64  # rows of the splat grid that are splatted together
+# Coverage below which the flow is the mean of the samples around, above which it is the pixel's own.
+THIN, THICK = 0.45, 0.65
+AROUND = 7, 1.5  # Gaussian window and σ, in pixels: samples up to 3 pixels apart are bridged evenly
 HOLE, SOLID = 0.15, 0.35  # coverage below which only the plate shows, above which only the photo
 
 
@@ -131,17 +134,38 @@ class _Band:
 
 
 def _with_holes(x: np.ndarray, y: np.ndarray, coverage: np.ndarray):
-    """(x, y, share of the plate): the flow in holes is continued from the covered pixels, a few deep."""
+    """(x, y, share of the plate): where samples are drawn apart or there are none, the flow goes on evenly from
+    the covered pixels, a few deep."""
     # Coverage by samples drawn apart is spotty; its mean over 5×5 pixels is not.
     even = cv2.blur(coverage, (5, 5), borderType=cv2.BORDER_REPLICATE)
-    share = np.clip((SOLID - even) * np.float32(1 / (SOLID - HOLE)), 0, 1)
-    hole = coverage < HOLE
-    if hole.any():
-        known = 1 - hole.astype(np.float32)
-        spread = np.maximum(cv2.blur(known, (5, 5))[hole], np.float32(1e-6))
-        for plane in (x, y):
-            plane[hole] = cv2.blur(plane * known, (5, 5))[hole] / spread
+    share = np.zeros_like(even)
+    thin = cv2.min(even, coverage + np.float32(THICK - HOLE)) < THICK
+    rows, columns = (np.flatnonzero(thin.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return x, y, share
+    rim = AROUND[0]
+    window = tuple(slice(max(0, some[0] - rim), some[-1] + rim + 1) for some in (rows, columns))
+    _interpolate(x[window], y[window], coverage[window], even[window])
+    share[window] = np.clip((SOLID - even[window]) * np.float32(1 / (SOLID - HOLE)), 0, 1)
     return x, y, share
+
+
+def _interpolate(x: np.ndarray, y: np.ndarray, coverage: np.ndarray, even: np.ndarray) -> None:
+    """Where few samples land each rules the pixels around it alone: makes the flow there their weighted mean."""
+    thin = np.clip((THICK - even) * np.float32(1 / (THICK - THIN)), 0, 1)
+    np.copyto(thin, 1, where=coverage < HOLE)
+    known = np.minimum(coverage, 1)
+    spread = np.maximum(_around(known), np.float32(1e-6))
+    for plane in (x, y):
+        mean = _around(plane * known)
+        mean /= spread
+        mean -= plane
+        mean *= thin
+        plane += mean
+
+
+def _around(plane: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(plane, (AROUND[0], AROUND[0]), AROUND[1])
 
 
 def _pinned(plane: np.ndarray) -> np.ndarray:

@@ -6,12 +6,13 @@ result is that of the CPU to 1/255, but for single pixels where things tear or p
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .backward import HOLE, SOLID, TEARING, TORN, BackwardFlow
+from .backward import AROUND, HOLE, SOLID, TEARING, THICK, THIN, TORN, BackwardFlow
 from .plate import OUTLINE
 from .splat import SHARES, VALUE_BITS, bilinear_corners, fixed_point, padded_zeros, sum_splat_exactly
 
@@ -166,17 +167,24 @@ class DeviceFrames:
 
 
 def _with_holes(flow: Tensor, coverage: Tensor) -> Tensor:
-    share = ((SOLID - _mean(coverage[None], "replicate")) / (SOLID - HOLE)).clamp(0, 1)
-    known = (coverage >= HOLE).float()
-    spread = _mean(flow * known, "reflect") / _mean(known[None], "reflect").clamp_min(1e-6)
-    return torch.cat([torch.where(known > 0, flow, spread), share])
+    """As backward._with_holes: (x, y, share of the plate) [3, h, w]."""
+    even = F.avg_pool2d(F.pad(coverage[None, None], (2, 2, 2, 2), mode="replicate"), 5, 1)[0]
+    share = ((SOLID - even) / (SOLID - HOLE)).clamp(0, 1)
+    thin = torch.where(coverage < HOLE, 1, ((THICK - even) / (THICK - THIN)).clamp(0, 1))
+    known = coverage.clamp_max(1)
+    around = _around(flow * known) / _around(known[None]).clamp_min(1e-6)
+    return torch.cat([flow + (around - flow) * thin, share])
 
 
-def _mean(planes: Tensor, border: str) -> Tensor:
-    """Over 5 × 5 pixels: [C, h, w]."""
-    # A thin picture cannot be reflected by two pixels.
-    border = border if min(planes.shape[1:]) > 2 else "replicate"
-    return F.avg_pool2d(F.pad(planes[None], (2, 2, 2, 2), mode=border), 5, 1)[0]
+def _around(planes: Tensor) -> Tensor:
+    """Mean over a Gaussian window: [C, h, w]."""
+    size, sigma = AROUND
+    window = planes.new_tensor(cv2.getGaussianKernel(size, sigma).ravel())
+    rim = size // 2
+    # A thin picture cannot be reflected by three pixels.
+    mode = "reflect" if min(planes.shape[1:]) > rim else "replicate"
+    planes = F.pad(planes[:, None], (rim, rim, rim, rim), mode=mode)
+    return F.conv2d(F.conv2d(planes, window.view(1, 1, -1, 1)), window.view(1, 1, 1, -1))[:, 0]
 
 
 def _enlarge(planes: Tensor, size: tuple[int, int], top: int, bottom: int) -> Tensor:

@@ -25,7 +25,7 @@ from .sample import keeps_still_bits, perceptual, premultiplied, sample_photo, s
 from .threads import bands, in_parallel
 
 # Part of every frame's key: raise it whenever a change here alters a pixel.
-RENDERER_VERSION = "4"
+RENDERER_VERSION = "5"
 
 REFINE = False  # by default
 

@@ -88,9 +88,14 @@ class BackwardFlow:
         for top, part in in_parallel(lambda band: band.splat(coarse), self.bands):
             sums[:, top : top + part.shape[1]] += part
         x, y, total, coverage = sums
-        np.maximum(total, np.float32(1e-12), out=total)
-        x /= total
-        y /= total
+
+        def normalise(rows: tuple[int, int]) -> None:
+            some = slice(*rows)
+            weight = np.maximum(total[some], np.float32(1e-12))
+            x[some] /= weight
+            y[some] /= weight
+
+        in_parallel(normalise, bands(self.grid[0], 2 * BAND_ROWS))
         return [_pinned(plane) for plane in _with_holes(x, y, coverage)]
 
 

@@ -16,19 +16,19 @@ VALUE_BITS, SHARES = 32, 1 << 15
 CPU_CHUNK = 1 << 15  # samples at a time on the CPU, so that they stay in its cache
 
 
-def bilinear_corners(x: torch.Tensor, y: torch.Tensor, size: tuple[int, int]):
+def bilinear_corners(x: torch.Tensor, y: torch.Tensor, size: tuple[int, int], first: int = 0):
     """The four pixels around each position: a list of (index int64 [N], weight [N]).
 
     x, y: [N] in pixels, pixel centres at whole numbers; size: (h, w). The index counts row by row in a padded
     image of (h + 3) × (w + 3) pixels whose pixel (1, 1) is the image's first: what lands outside lands there
-    (see cropped).
+    (see cropped). first: the padded image's row at which it begins to count.
     """
     h, w = size
     x, y = x.clamp(-1, w), y.clamp(-1, h)
     left, top = x.detach().floor(), y.detach().floor()
     right_share, lower_share = x - left, y - top
     left_share, upper_share = 1 - right_share, 1 - lower_share
-    index = ((top + 1) * (w + 3) + (left + 1)).long()
+    index = ((top + (1 - first)) * (w + 3) + (left + 1)).long()
     return [
         (index, upper_share * left_share),
         (index + 1, upper_share * right_share),
@@ -105,14 +105,14 @@ def sum_splat_rows(values: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor,
     One thread adds up in the samples' order, so that the same samples give the same bits.
     """
     h, w = size
-    first, last = (int(y.clamp(-1, h).floor()[k]) for k in (y.argmin(), y.argmax()))
+    first, last = (int(end) for end in torch.stack(y.aminmax()).clamp(-1, h).floor())
     # Two channels as one complex number: adding it up takes as long as one of them.
     sums = torch.zeros(len(values) // 2, (last - first + 2) * (w + 3), dtype=torch.complex64)
     for x_part, y_part, *parts in zip(*(column.split(CPU_CHUNK) for column in (x, y, *values)), strict=True):
-        for index, share in bilinear_corners(x_part, y_part, size):
-            index -= (first + 1) * (w + 3)
-            for total, one, other in zip(sums, parts[::2], parts[1::2], strict=True):
-                total.scatter_add_(0, index, torch.complex(one * share, other * share))
+        pairs = [torch.complex(one, other) for one, other in zip(parts[::2], parts[1::2], strict=True)]
+        for index, share in bilinear_corners(x_part, y_part, size, first + 1):
+            for total, pair in zip(sums, pairs, strict=True):
+                total.scatter_add_(0, index, pair * share)
     sums = torch.view_as_real(sums).movedim(2, 1).reshape(len(values), -1, w + 3)[..., 1:-2]
     return max(first, 0), sums[:, max(0, -first) : h - first]
 

@@ -131,7 +131,9 @@ def _encouragement(amplitude: np.ndarray) -> float:
     """
     liveliest = _liveliest(amplitude)
     sure = np.clip((liveliest - UNSURE) / (SURE - UNSURE), 0, 1)
-    return 1 + sure * (np.clip(LIVELY / max(liveliest, 1e-6), 1, 2.5) - 1)
+    # A wall's one doubtful spot would tremble, alone in a still picture.
+    doubt = np.clip(2 * liveliest / UNSURE - 1, 0, 1)
+    return doubt * (1 + sure * (np.clip(LIVELY / max(liveliest, 1e-6), 1, 2.5) - 1))
 
 
 def _liveliest(amplitude: np.ndarray) -> float:

@@ -13,7 +13,7 @@ import torch
 from ..motion import Modes, border_taper
 from .guide import guide_motion
 from .limit import Limiter
-from .plate import OUTLINE, background_near
+from .plate import OUTLINE, ends_at_background
 from .splat import sum_splat_rows
 from .threads import bands, in_parallel
 
@@ -57,7 +57,7 @@ class BackwardFlow:
     def _prepare_tearing(self, modes: Modes, outlines: tuple[np.ndarray, np.ndarray]) -> None:
         beside = cv2.dilate(self.rms, _square(OUTLINE))
         self.in_front = self.rms >= IN_FRONT * beside
-        near = background_near(self.rms, self.reach)
+        near = ends_at_background(self.rms, self.reach)
         self.tears = ends = [outline * near[: outline.shape[0], : outline.shape[1]] for outline in outlines]
         whole = np.maximum(np.pad(ends[0], [(0, 1), (0, 0)]), np.pad(ends[1], [(0, 0), (0, 1)]))
         self.limit = Limiter(modes, _on_cells(whole, self.cells))

@@ -20,6 +20,7 @@ UNKNOWN, KNOWN = 0.4, 0.2
 TEXTURE = 0.6  # share of the mirrored background: all of it costs half a dB more, and looks no better
 # Where the places that neighbours mirror lie apart, the mean way to them is shorter: trusted not at all, fully.
 ASTRAY, AGREED = 0.6, 0.9
+BESIDE = 4  # cells within which a moving thing's edge is sharp
 OUTLINE = 2  # cells around the moving thing that its antialiased outline has coloured
 
 
@@ -46,9 +47,10 @@ def background_weight(motion: np.ndarray, reach: float) -> np.ndarray:
     return np.exp((stillest - share) / STILLNESS) * np.maximum(_still(stillest), NOT_STILL)
 
 
-def background_near(motion: np.ndarray, reach: float) -> np.ndarray:
-    """Is there anything within reach that a plate could be made of: float32 [h, w], 0…1."""
-    return _still(cv2.erode(_share(motion, reach), _window(reach)))
+def ends_at_background(motion: np.ndarray, reach: float) -> np.ndarray:
+    """Does the moving thing here end at what stands still beside it, rather than at a slower part of itself:
+    float32 [h, w], 0…1."""
+    return _still(cv2.erode(_share(motion, reach), np.ones((2 * BESIDE + 1,) * 2, np.uint8)))
 
 
 def _mirror(background: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """The worker as its client sees it: a real process, real frames, and everything that can go wrong."""
 
+import gc
 import json
 import os
 import queue
@@ -570,18 +571,25 @@ def test_an_interrupt_at_any_moment_leaves_no_frame_unrecorded(tmp_path, monkeyp
             signal.setitimer(signal.ITIMER_REAL, 0.001 + 0.0003 * turn)
 
     monkeypatch.setattr("gid_engine.bake.RECORD_SECONDS", 0.001)
+    struck = 0
+    gc.disable()  # an exception within the collector's callbacks is swallowed
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
         for turn in range(60):
             sequence = FrameSequence(tmp_path / str(turn), "f", ".png")
             sequence.folder.mkdir()
-            with pytest.raises(KeyboardInterrupt):
+            try:
                 bake(sequence, range(600), str, write, None)
+            except KeyboardInterrupt:
+                struck += 1
+            signal.setitimer(signal.ITIMER_REAL, 0)
             on_disk = {path.name for path in sequence.folder.glob("*.png")}
             assert set(BakeRecord(sequence.folder).entries()) == on_disk
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        gc.enable()
+    assert struck > 45  # one within a finaliser is swallowed too, and a fast machine may be done before
 
 
 def test_a_speed_ramp_is_one_key_a_frame(shared_worker, scene):

@@ -16,15 +16,19 @@ MOST = 8  # as many as the engine takes
 _LONG_SIDE = 512  # of a mask: twice that of the modes
 
 
+def new_name(plane: bpy.types.Object) -> str:
+    """What the next region will be called. GidError where there are as many as there can be."""
+    if len(plane.gid.regions) >= MOST:
+        raise GidError("too_many_regions", f"{plane.name} has {MOST} regions already.", "Remove one first.")
+    names = {region.name for region in plane.gid.regions}
+    return next(name for n in range(1, MOST + 1) if (name := f"Region {n}") not in names)
+
+
 def add(plane: bpy.types.Object) -> bpy.types.PropertyGroup:
     """A new region, selected, with a colour of its own. GidError where there are as many as there can be."""
-    gid = plane.gid
-    if len(gid.regions) >= MOST:
-        raise GidError("too_many_regions", f"{plane.name} has {MOST} regions already.", "Remove one first.")
-    names = {region.name for region in gid.regions}
-    number = next(n for n in range(1, MOST + 1) if f"Region {n}" not in names)
+    gid, name = plane.gid, new_name(plane)
     region = gid.regions.add()
-    region.name, region.color = f"Region {number}", hsv_to_rgb((number - 1) * 0.382 % 1, 0.9, 1)
+    region.name, region.color = name, hsv_to_rgb((int(name.split()[-1]) - 1) * 0.382 % 1, 0.9, 1)
     gid.region_index = len(gid.regions) - 1
     return region
 

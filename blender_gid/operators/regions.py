@@ -143,22 +143,25 @@ class GID_OT_select_region(JobOperator, PhotoPoll, bpy.types.Operator):
 
     def begin(self, context):
         plane = photo_of(context)
-        region = regions.selected(plane) or regions.add(plane)
-        out = files.plane_folder(plane) / f"{paths.file_name(region.name)}.png"
+        region = regions.selected(plane)
+        is_new = region is None
+        name = regions.new_name(plane) if is_new else region.name
+        out = files.plane_folder(plane) / f"{paths.file_name(name)}.png"
         left, bottom, right, top = self.box
         fields = {
             "photo": str(files.photo_path(plane)),
             "out": str(out),
             "box": [left, 1 - top, right, 1 - bottom],
         }
-        reference, name = jobs.PlaneRef.of(plane), region.name
+        reference = jobs.PlaneRef.of(plane)
 
         def finish(result: dict) -> str:
             plane = reference.find()
             region = plane.gid.regions.get(name)
-            if region is None:
+            if region is None and not is_new:
                 raise GidError("region_gone", f"{name} was removed meanwhile.", "Select the thing again.")
             with parts.at_once():
+                region = region or regions.add(plane)
                 region.image, region.source = regions.load_image(plane, region, out), "IMAGE"
             regions.hand_over(plane, region)
             refreshed(self, bpy.context, plane)

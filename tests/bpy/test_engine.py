@@ -135,6 +135,13 @@ def test_variations_are_predicted_and_one_is_chosen(plane):
     assert plane.gid.seed == 1  # as before
 
 
+def test_a_box_that_fails_leaves_no_region(plane):
+    Path(bpy.path.abspath("//p.png")).write_bytes(b"no picture")
+    with pytest.raises(RuntimeError, match=r"p\.png"):
+        bpy.ops.gid.select_region(box=(0.1, 0.1, 0.6, 0.6))
+    assert not plane.gid.regions
+
+
 def test_a_box_makes_a_region(plane):
     assert bpy.ops.gid.select_region(box=(0.0, 0.6, 0.3, 1.0)) == {"FINISHED"}
     (region,) = plane.gid.regions

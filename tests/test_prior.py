@@ -285,6 +285,21 @@ def test_places_move_as_alike_as_in_the_papers_clips():
         assert np.mean(seen) == pytest.approx(likeness, abs=0.1), distance
 
 
+def test_things_of_any_tempo_have_quick_motion_too():
+    """A third of the energy is above 1 Hz, in the paper's clips and in those of real plants, soft or stiff."""
+    rows, columns = np.mgrid[0.05:1:0.15, 0.05:1:0.15]
+    places = np.stack([columns, rows], -1)
+    for tempo in (0.3, 0.5, 0.7):
+        shares = []
+        for seed in range(40):
+            sway = Sway(np.random.default_rng(seed))
+            q = sway.oscillation(places, np.clip(tempo + 0.2 * sway.field(places), 0, 1))
+            shares.append((np.abs(q) ** 2 / 2).mean((0, 1)))
+        share = np.mean(shares, 0)
+        assert share.sum() == pytest.approx(1)
+        assert 0.24 < share[5:].sum() < 0.42, tempo
+
+
 def test_a_flower_moves_as_one_and_its_neighbour_on_its_own():
     rows, columns = np.mgrid[0:40, 0:64]
     left = (rows - 20) ** 2 + (columns - 18) ** 2 < 60

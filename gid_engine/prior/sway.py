@@ -15,6 +15,7 @@ from .shape import BANDS, frequencies
 _ENERGY = np.array(
     [0.255, 0.15, 0.1, 0.083, 0.067, 0.066, 0.05, 0.048, 0.047, 0.032, 0.029, 0.027, 0.018, 0.016, 0.015]
 )
+DAMPING = 0.12
 _WAVES = 64
 # How alike two places a distance of d photo widths apart move, in the fifteen result clips of the paper's model:
 # about 0.25 + 0.75·e^(−d / 0.13).
@@ -40,10 +41,7 @@ class Sway:
         turn = rng.uniform(0, 2 * np.pi, _WAVES)
         self._wavenumbers = number * np.array([np.cos(turn), np.sin(turn)])
         self._eddies = self._normal(_WAVES, BANDS) / np.sqrt(_WAVES)
-        # What real sequences show is wind × plant; what plants add on average is taken out again to get the wind.
-        plants = response(np.linspace(0.15, 0.85, 15), 0.12)
-        self._gust = np.sqrt(_ENERGY / np.mean(np.abs(plants) ** 2, 0))
-        self._gust /= np.linalg.norm(self._gust)
+        self._gust = gusts(np.linspace(0.15, 0.85, 15))
 
     def wind(self, position: np.ndarray) -> np.ndarray:
         """Complex [..., 15] at positions [..., 2]; E|wind|² = 1."""
@@ -59,12 +57,14 @@ class Sway:
     def oscillation(self, position: np.ndarray, stiffness, own: float = 0.0) -> np.ndarray:
         """Answer of what is held at positions [..., 2]: complex [..., 15] of unit rms (Σ|q|²/2 = 1).
 
-        stiffness: 0 (0.35 Hz) … 1 (2.8 Hz), one or [...]; own: share 0…1 of a motion that is this piece's alone.
+        stiffness: 0 (0.35 Hz) … 1 (2.8 Hz), one or [...], which are then taken for all there is in the picture;
+        own: share 0…1 of a motion that is this piece's alone.
         """
         wind = self.wind(position)
         wind = (1 - own) * wind + own * self._normal(*wind.shape)
-        damping = self.rng.uniform(0.06, 0.2) if own else 0.12
-        q = self._gust * response(stiffness, damping) * wind
+        damping = self.rng.uniform(0.06, 0.2) if own else DAMPING
+        gust = gusts(stiffness) if np.ndim(stiffness) else self._gust
+        q = gust * response(stiffness, damping) * wind
         return q * np.sqrt(2 / np.sum(np.abs(q) ** 2, -1, keepdims=True))
 
     def _local(self, position: np.ndarray) -> np.ndarray:
@@ -74,6 +74,17 @@ class Sway:
         """Complex, of unit variance."""
         real, imag = self.rng.normal(size=(2, *shape))
         return (real + 1j * imag) / np.sqrt(2)
+
+
+def gusts(stiffness: np.ndarray) -> np.ndarray:
+    """Strength of the wind in each band, [15] of unit norm, in which things of these stiffnesses [...] share their
+    energy out among the bands as real ones do on average, by iterative proportional fitting."""
+    plants = np.square(np.abs(response(stiffness, DAMPING))).reshape(-1, BANDS)
+    energy = _ENERGY / plants.mean(0)
+    for _ in range(10):
+        shares = energy * plants
+        energy *= _ENERGY / (shares / shares.sum(-1, keepdims=True)).mean(0)
+    return np.sqrt(energy / energy.sum())
 
 
 def response(stiffness, damping: float) -> np.ndarray:

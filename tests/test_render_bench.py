@@ -1,6 +1,7 @@
 """`gid bench` writes figures a person can compare."""
 
 import json
+from pathlib import Path
 
 from gid_engine import bench, cli
 
@@ -22,8 +23,8 @@ def test_bench_tells_how_observe_fares_beside_plain_flow(tmp_path, monkeypatch, 
     monkeypatch.setattr(bench, "CLIP", (160, 96))
     monkeypatch.setattr(bench, "CLIP_ROUNDS", 1)
     monkeypatch.setattr(bench, "MOTIONS_PX", (1.5,))
-    target = tmp_path / "figures.json"
-    assert cli.main(["bench", "observe", "--json", str(target)]) == 0
+    target, photo = tmp_path / "figures.json", Path(__file__).parents[1] / "examples" / "aster.jpg"
+    assert cli.main(["bench", "observe", "--photo", str(photo), "--json", str(target)]) == 0
     (row,) = json.loads(target.read_text(encoding="utf-8"))["observe"]
     assert row["time_ratio_to_plain_flow"] > 0 and set(row["seconds"]) == {"observe", "plain flow"}
     for errors in row["errors"].values():

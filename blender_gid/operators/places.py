@@ -113,7 +113,9 @@ class GID_OT_add_hand(PhotoPoll, bpy.types.Operator):
         width = (to_world.to_3x3() @ Vector((1, 0, 0))).length
         hand.empty_display_size = plane.gid.hand_radius * width
         hand.location = to_world @ Vector((0.5, 0.5, 0))
-        (plane.users_collection or [context.scene.collection])[0].objects.link(hand)
+        # Into a collection of another file nothing can be linked, nor into an override of one.
+        own = [c for c in plane.users_collection if c.library is None and c.override_library is None]
+        (own or [context.scene.collection])[0].objects.link(hand)
         plane.gid.hand = hand
         return refreshed(self, context, plane)
 

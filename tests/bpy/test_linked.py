@@ -70,6 +70,22 @@ def test_an_override_takes_its_own_controls_and_keeps_them_in_the_file(linked):
     assert moved(plane) == pytest.approx(2 * before, rel=0.05)
 
 
+def test_an_override_takes_touches_pins_regions_and_a_hand_and_keeps_them(linked):
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    linked.override_hierarchy_create(scene, layer, do_fully_editable=True)
+    plane = next(o for o in scene.objects if o.name.startswith("p") and o.library is None)
+    layer.objects.active = plane
+    for add in (bpy.ops.gid.add_impulse, bpy.ops.gid.add_pin, bpy.ops.gid.add_region, bpy.ops.gid.add_hand):
+        assert add() == {"FINISHED"}
+    assert bpy.ops.gid.predict_variations(count=2) == {"FINISHED"}
+    assert bpy.ops.gid.choose_variation(index=1) == {"FINISHED"}
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    gid = next(o for o in bpy.context.scene.objects if o.name == "p" and o.library is None).gid
+    assert [len(kept) for kept in (gid.impulses, gid.pins, gid.regions)] == [1, 1, 1]
+    assert gid.hand is not None and gid.seed == 1
+
+
 def test_an_override_bakes_beside_its_own_file(linked):
     scene, layer = bpy.context.scene, bpy.context.view_layer
     linked.override_hierarchy_create(scene, layer, do_fully_editable=True)

@@ -31,6 +31,13 @@ def photo_of(context) -> bpy.types.Object | None:
     return plane if plane is not None and is_photo(plane) else None
 
 
+def home_among(collections, context) -> bpy.types.Collection:
+    """The first collection that takes new objects, as one of another file and an override of one do not; else the
+    scene's own."""
+    own = (c for c in collections if c.library is None and c.override_library is None)
+    return next(own, context.scene.collection)
+
+
 class PhotoPoll:
     """Poll of operators that need an imported photo as the active object."""
 

@@ -9,7 +9,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from ..adapters import plane as planes
 from ..core.engine import GidError
-from .base import UNDOABLE, refuse
+from .base import UNDOABLE, home_among, refuse
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".webp", ".bmp")
 
@@ -70,7 +70,7 @@ class GID_OT_import_photo(bpy.types.Operator, ImportHelper):
             return {"CANCELLED"}
         for other in context.selected_objects:
             other.select_set(False)
-        collection = context.scene.collection if context.collection.library else context.collection
+        collection = home_among([context.collection], context)
         for i, plane in enumerate(imported):
             collection.objects.link(plane)
             plane.location = context.scene.cursor.location

@@ -6,7 +6,7 @@ from mathutils import Vector
 
 from ..adapters import parts, pointer, preview
 from ..core.engine import GidError
-from .base import UNDOABLE, PhotoPoll, photo_of, refuse
+from .base import UNDOABLE, PhotoPoll, home_among, photo_of, refuse
 from .dragging import DragOnPhoto
 
 _RADIUS = 0.05
@@ -113,9 +113,7 @@ class GID_OT_add_hand(PhotoPoll, bpy.types.Operator):
         width = (to_world.to_3x3() @ Vector((1, 0, 0))).length
         hand.empty_display_size = plane.gid.hand_radius * width
         hand.location = to_world @ Vector((0.5, 0.5, 0))
-        # Into a collection of another file nothing can be linked, nor into an override of one.
-        own = [c for c in plane.users_collection if c.library is None and c.override_library is None]
-        (own or [context.scene.collection])[0].objects.link(hand)
+        home_among(plane.users_collection, context).objects.link(hand)
         plane.gid.hand = hand
         return refreshed(self, context, plane)
 

@@ -86,6 +86,15 @@ def test_an_override_takes_touches_pins_regions_and_a_hand_and_keeps_them(linked
     assert gid.hand is not None and gid.seed == 1
 
 
+def test_a_photo_comes_in_where_an_overridden_collection_is_active(linked, tmp_path):
+    scene, layer = bpy.context.scene, bpy.context.view_layer
+    linked.override_hierarchy_create(scene, layer, do_fully_editable=True)
+    overridden = (c for c in layer.layer_collection.children if c.collection.override_library)
+    layer.active_layer_collection = next(overridden)
+    assert bpy.ops.gid.import_photo(filepath=str(write_png(tmp_path / "q.png", photo()))) == {"FINISHED"}
+    assert bpy.context.object.name in scene.collection.objects
+
+
 def test_an_override_bakes_beside_its_own_file(linked):
     scene, layer = bpy.context.scene, bpy.context.view_layer
     linked.override_hierarchy_create(scene, layer, do_fully_editable=True)

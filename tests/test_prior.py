@@ -15,7 +15,7 @@ from gid_engine.media import as_srgb8, load_photo
 from gid_engine.motion import Performance, Score, fix_gauge
 from gid_engine.prior import Prior, notes_on
 from gid_engine.prior.pieces import gathered_positions, shared_among_alike
-from gid_engine.prior.predictor import working_size
+from gid_engine.prior.predictor import WRITING, _closed, working_size
 from gid_engine.prior.sampling import karras_sigmas, sample_dpmpp_2m
 from gid_engine.prior.shape import channels_to_volume, volume_to_channels
 from gid_engine.prior.sway import Sway
@@ -53,6 +53,24 @@ def test_motion_is_of_a_piece(aster_modes):
     modes = aster_modes.modes
     step = np.abs(np.diff(modes, axis=-1)).mean() + np.abs(np.diff(modes, axis=-2)).mean()
     assert step < 0.25 * np.abs(modes).mean()
+
+
+def test_things_of_a_row_all_move():
+    """Of two like gloves one was seen to move: the other one moves too, the wall between them does not."""
+    colour, amplitude = torch.zeros(3, 40, 64), torch.zeros(40, 64)
+    for left, told in ((8, 0.8), (30, 0.1)):
+        colour[:, 10:30, left : left + 12] = 1.0
+        amplitude[10:30, left : left + 12] = told
+    shared = shared_among_alike(colour, amplitude)
+    assert shared[10:30, 30:42].min() > 0.17 and shared[:, 22:28].max() < 0.02
+
+
+def test_writing_goes_along_with_the_paper():
+    plane = np.ones((40, 60), np.float32)
+    plane[10:30, 20:23] = 0.3  # a stroke
+    plane[10:30, 40:48] = 0.3  # a gap that the background shows through
+    closed = _closed(plane, WRITING)
+    assert closed[10:30, 20:23].min() == 1 and closed[14:26, 42:46].max() < 0.31
 
 
 def test_what_grows_together_is_not_cut(aster_modes):

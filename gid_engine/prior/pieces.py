@@ -17,18 +17,25 @@ _LIKENESS = 0.9  # distance of appearance that counts e^-½
 _ROUNDS = 4
 _RIM = 6  # cells beyond the border
 _STILL = 0.01  # amplitude
-_ALIKE_NEAR, _ALIKE = 0.08, 0.3  # distances in photo widths and in colour (units of 80) that count e^-½
+# Distances in photo widths and in colour (units of 80) that count e^-½: petals of a flower, and things of a row.
+_BESIDE, _IN_A_ROW = (0.08, 0.3), (0.3, 0.1)
 
 
 def shared_among_alike(colour: Tensor, amplitude: Tensor) -> Tensor:
     """An amplitude [h, w] averaged over neighbours of like colour [3, h, w].
 
-    Of two petals side by side both move, even where the network saw the one alone (bilateral filter, Tomasi and
-    Manduchi 1998, guided by the photo).
+    Of two petals side by side both move, even where the network saw the one alone, and so do gloves on a line, whose
+    colour must be more alike the farther they are apart (bilateral filter, Tomasi and Manduchi 1998, guided by the
+    photo).
     """
+    beside = _like_mean(colour, amplitude, *_BESIDE)
+    return (beside + _like_mean(colour, beside, *_IN_A_ROW)) / 2
+
+
+def _like_mean(colour: Tensor, amplitude: Tensor, near: float, alike: float) -> Tensor:
     h, w = amplitude.shape
-    look = colour.reshape(3, -1).T / _ALIKE
-    affinity = torch.cdist(look, look).square_() + torch.cdist(p := _positions(h, w, w) / _ALIKE_NEAR, p).square_()
+    look, place = colour.reshape(3, -1).T / alike, _positions(h, w, w) / near
+    affinity = torch.cdist(look, look).square_() + torch.cdist(place, place).square_()
     return (affinity.mul_(-0.5).softmax(1) @ amplitude.reshape(-1)).view(h, w)
 
 

@@ -35,6 +35,7 @@ MOST_LIGHT = 10.0
 # wide.
 STRAY, ACROSS = 0.8, 0.4
 STIRS = 0.25 / 512  # rms in widths under which nobody sees a motion: a quarter of a pixel in the paper's clips
+WRITING = 2  # pixels of 256: half the breadth of a stroke on what moves
 SUPPLE = 1.0  # cells over which two moving neighbours become alike
 # Amplitude that the head tells of a photo's liveliest parts, and the one they get. Who brings a photo means it to
 # move, and the head has doubts of every other candle: of photos that are meant to be still half are below 0.05, of
@@ -79,7 +80,7 @@ class Prior:
         report(0.5, "Letting the wind blow")
         volume = _sway(small, amplitude, axis, held, seed)
         report(0.9, "Fitting the motion to the photo's edges")
-        likely = _fit_to_edges(amplitude, small)
+        likely = _closed(_fit_to_edges(amplitude, small), WRITING)
         rms = LIVELIEST * np.square(np.minimum(likely * _encouragement(amplitude), 1))
         if mask is not None:
             mask = _area(mask, rms.shape)
@@ -110,7 +111,7 @@ class Prior:
         told = (told + mirrored[..., ::-1] * np.float32([1, 1, -1, -1, 1])[:, None, None]) / 2
         amplitude = np.maximum((1 / (1 + np.exp(-told[0] - hint)) - STILL) / (1 - STILL), 0)
         colour = torch.from_numpy(_colour(small, amplitude.shape))
-        amplitude = shared_among_alike(colour, torch.from_numpy(amplitude)).numpy()
+        amplitude = _closed(shared_among_alike(colour, torch.from_numpy(amplitude)).numpy(), 1)
         strength = np.maximum(1, np.hypot(told[1], told[2]))
         return amplitude, told[1:3] / strength, told[3:5] * FAR
 
@@ -141,6 +142,13 @@ def _encouragement(amplitude: np.ndarray) -> float:
     """
     liveliest = max(_liveliest(amplitude), 1e-6)
     return 1.0 if liveliest > TOLD[-1] else float(np.interp(liveliest, TOLD, GIVEN)) / liveliest
+
+
+def _closed(plane: np.ndarray, radius: int) -> np.ndarray:
+    """Without what is smaller than the radius and moves less than all around it (grey-scale closing): the letters
+    on a flag go along with the flag."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2)
+    return cv2.morphologyEx(plane.astype(np.float32), cv2.MORPH_CLOSE, disc)
 
 
 def _evened(amplitude: np.ndarray) -> np.ndarray:

@@ -24,9 +24,9 @@ _BESIDE, _IN_A_ROW = (0.08, 0.3), (0.3, 0.1)
 def shared_among_alike(colour: Tensor, amplitude: Tensor) -> Tensor:
     """An amplitude [h, w] averaged over neighbours of like colour [3, h, w].
 
-    Of two petals side by side both move, even where the network saw the one alone, and so do gloves on a line, whose
-    colour must be more alike the farther they are apart (bilateral filter, Tomasi and Manduchi 1998, guided by the
-    photo).
+    Of two petals side by side both move, even where the network saw the one alone, and so do gloves on a line,
+    whose colour must be more alike, as they are farther apart (bilateral filter, Tomasi and Manduchi 1998, guided
+    by the photo).
     """
     beside = _like_mean(colour, amplitude, *_BESIDE)
     return (beside + _like_mean(colour, beside, *_IN_A_ROW)) / 2

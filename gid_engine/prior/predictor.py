@@ -40,7 +40,7 @@ SUPPLE = 1.0  # cells over which two moving neighbours become alike
 # Amplitude that the head tells of a photo's liveliest parts, and the one they get. Who brings a photo means it to
 # move, and the head has doubts of every other candle: of photos that are meant to be still half are below 0.05, of
 # those that move a twentieth.
-TOLD, GIVEN = (0.03, 0.06, 0.3, 0.75), (0.0, 0.35, 0.75, 0.75)
+TOLD, GIVEN = (0.03, 0.06, 0.1, 0.3, 0.75), (0.0, 0.35, 0.55, 0.75, 0.75)
 DOUBTFUL = 0.15  # below this the person is told that the motion is a guess
 
 

@@ -117,8 +117,8 @@ def test_displace_and_map_uv_give_the_frame(folder, kind):
 
 
 def test_vector_blur_smears_as_our_own_motion_blur_does(folder):
-    """Along the same lines (with the vectors' y turned round it is 0.46) and about as far. Vector Blur guesses what
-    lies between its own blurred tiles, so that the two are not the same."""
+    """Along the same lines (with the vectors' y turned round it is 0.46) and about as far. Vector Blur works in
+    tiles and guesses what is behind, so that the two are not the same."""
     compositor = Compositor(folder)
     inputs = {
         "Image": compositor.picture(f"sharp_{FRAME:04d}").outputs["Image"],

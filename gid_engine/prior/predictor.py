@@ -153,9 +153,9 @@ def _closed(plane: np.ndarray, radius: int) -> np.ndarray:
 
 def _evened(amplitude: np.ndarray) -> np.ndarray:
     """An amplitude [h, w] without what is slight beside its liveliest, which stays as it is, and the rest brought
-    nearer to it."""
+    nearer to it. Of flames and other small things one is often told to move far more than that: none does."""
     liveliest = max(_liveliest(amplitude), 1e-6)
-    return liveliest * (np.maximum(amplitude / liveliest - SLIGHT, 0) / (1 - SLIGHT)) ** EVEN
+    return liveliest * np.clip((amplitude / liveliest - SLIGHT) / (1 - SLIGHT), 0, 1) ** EVEN
 
 
 def _liveliest(amplitude: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from gid_engine.media import as_srgb8, load_photo
 from gid_engine.motion import Performance, Score, fix_gauge
 from gid_engine.prior import Prior, notes_on
 from gid_engine.prior.pieces import gathered_positions, shared_among_alike
-from gid_engine.prior.predictor import WRITING, _closed, working_size
+from gid_engine.prior.predictor import WRITING, _closed, _evened, working_size
 from gid_engine.prior.sampling import karras_sigmas, sample_dpmpp_2m
 from gid_engine.prior.shape import channels_to_volume, volume_to_channels
 from gid_engine.prior.sway import Sway
@@ -63,6 +63,16 @@ def test_things_of_a_row_all_move():
         amplitude[10:30, left : left + 12] = told
     shared = shared_among_alike(colour, amplitude)
     assert shared[10:30, 30:42].min() > 0.17 and shared[:, 22:28].max() < 0.02
+
+
+def test_the_liveliest_stay_and_the_slight_stop():
+    amplitude = np.zeros((40, 64), np.float32)
+    for column, told in ((4, 0.5), (14, 0.4), (24, 0.25), (34, 0.1)):
+        amplitude[5:35, column : column + 8] = told
+    amplitude[20, 60] = 0.9  # a single flame
+    most, much, some, slight = _evened(amplitude)[20, [8, 18, 28, 38]]
+    assert most == pytest.approx(0.5) and 0.4 < much < most and 0.25 < some < much and slight == 0
+    assert _evened(amplitude).max() == pytest.approx(0.5)
 
 
 def test_writing_goes_along_with_the_paper():

@@ -237,7 +237,7 @@ def _keep(planned: Plan, result: dict, whole: bool) -> str:
         planned.frames.last,
         planned.frames.cyclic,
     )
-    sentence = f"Frames {baked.first} to {baked.last} are baked{kept}, to {baked.folder}."
+    sentence = f"Frames {baked.first} to {baked.last} are baked{kept}, to {files.stored(baked.folder)}."
     if not whole:  # a share of a farm's: the plane goes on showing what it does
         return sentence
     sequence.link(plane, baked)
